@@ -1,0 +1,32 @@
+//! Limits on everything that can grow, in one place. What a user may set is in the configuration; the rest is here.
+
+use std::time::Duration;
+
+/// Characters kept of a provider's answer.
+pub const ANSWER_CHARS_MAX: usize = 400;
+/// Bytes of an `event_key`, a `source` or a `type`.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Recipients of one event on one channel (`to`, `cc` and `bcc` together).
+pub const RECIPIENTS_MAX: usize = 1_000;
+/// Bytes of one header value or subject.
+pub const HEADER_BYTES_MAX: usize = 8_192;
+/// Extra headers of one mail, and entries of `metadata`.
+pub const MAP_ENTRIES_MAX: usize = 64;
+/// Attachments and alternatives of one mail, each.
+pub const PARTS_MAX: usize = 100;
+/// Deliveries a lane holds in memory, ready or waiting, over all its partitions.
+pub const WAITING_MAX: usize = 20_000;
+/// Bytes of records a lane holds in memory, over all its partitions.
+pub const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A receipt that waits longer than this for its acknowledgement stops new attempts.
+pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A misconfigured destination is tried again this often.
+pub const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// A duplicate appended later than this after its receipt renews the receipt.
+pub const RECEIPT_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Progress is written again this often even if it did not move, before retention takes it.
+pub const PROGRESS_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Moved positions are committed this often.
+pub const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// The death of a delivery's process that ends it as `crash_loop`.
+pub const DEATHS_MAX: u32 = 3;

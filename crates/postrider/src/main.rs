@@ -1,0 +1,2 @@
+//! postrider
+fn main() {}
