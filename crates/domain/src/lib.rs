@@ -13,6 +13,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
+pub mod message_rules;
 pub mod outcome;
 pub mod partitioner;
 pub mod permit;
