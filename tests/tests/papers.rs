@@ -1,0 +1,93 @@
+//! Rules about the text of the repository that no compiler holds: the size of files, a reason for every dependency,
+//! and nothing in it that only makes sense on one machine.
+
+use std::{fs, path::PathBuf, process::Command};
+
+/// Lines of a Rust file, its tests not counted.
+const LINES_MAX: usize = 400;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Path and text of every file that git knows or would add; what is no text is left out.
+fn files() -> Vec<(String, String)> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+    let names = String::from_utf8(output.stdout).expect("file names are UTF-8");
+    let names = names.split('\0').filter(|name| !name.is_empty());
+    let files: Vec<_> = names
+        .filter_map(|name| fs::read_to_string(root().join(name)).ok().map(|text| (name.to_owned(), text)))
+        .collect();
+    assert!(files.iter().any(|(name, _)| name == "Cargo.toml"), "the list of files holds the root manifest");
+    files
+}
+
+fn is_test_file(name: &str) -> bool {
+    name.starts_with("tests/")
+        || name.starts_with("crates/testkit/")
+        || name.contains("/tests/")
+        || name.ends_with("/tests.rs")
+        || name.ends_with("_tests.rs")
+}
+
+#[test]
+fn no_file_is_longer_than_the_wall() {
+    let mut too_long = Vec::new();
+    for (name, text) in files() {
+        if name.ends_with(".rs") && !is_test_file(&name) {
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            if lines > LINES_MAX {
+                too_long.push(format!("{name}: {lines}"));
+            }
+        }
+    }
+    assert!(too_long.is_empty(), "over {LINES_MAX} lines without tests, split by responsibility: {too_long:#?}");
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the root manifest is there");
+    let architecture = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("docs/ARCHITECTURE.md is there");
+    let dependencies = manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = "))
+        .filter(|(_, value)| !value.contains("path = "))
+        .map(|(name, _)| name);
+    let missing: Vec<_> = dependencies
+        .filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`"))))
+        .collect();
+    assert!(missing.is_empty(), "docs/ARCHITECTURE.md gives no reason for {missing:?}: one line each, the name in `…`");
+}
+
+#[test]
+fn nothing_names_one_machine_or_one_registry() {
+    // Put together here, so that this file does not name them either.
+    let forbidden = [
+        ["/wo", "rk/"],
+        ["/ro", "ot/"],
+        ["/tm", "p/"],
+        ["crates", ".io"],
+        ["repo1.", "maven.org"],
+        ["py", "pi.org"],
+        ["registry.", "npmjs.org"],
+        ["proxy.", "golang.org"],
+    ]
+    .map(|parts| parts.concat());
+    let mut found = Vec::new();
+    for (name, text) in files().into_iter().filter(|(name, _)| name != "Cargo.lock") {
+        for (number, line) in text.lines().enumerate() {
+            if let Some(word) = forbidden.iter().find(|word| line.contains(word.as_str())) {
+                found.push(format!("{name}:{}: {word}", number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
