@@ -1,0 +1,10 @@
+//! The topics: what they should be, making them so, and what is wrong with them.
+
+mod admin;
+mod apply;
+mod check;
+mod plan;
+
+pub use apply::{Change, apply};
+pub use check::{Problem, Severity, check, check_lane};
+pub use plan::{TopicPlan, TopicSpec};
