@@ -18,6 +18,12 @@ pub const PARTS_MAX: usize = 100;
 pub const WAITING_MAX: usize = 20_000;
 /// Bytes of records a lane holds in memory, over all its partitions.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Deliveries a partition may hold however many partitions share [`WAITING_MAX`].
+pub const WAITING_SHARE_MIN: usize = 200;
+/// Bytes a partition may hold however many partitions share [`WAITING_BYTES_MAX`].
+pub const WAITING_BYTES_SHARE_MIN: usize = 4 * 1024 * 1024;
+/// What cannot be sent is dead-lettered this long before its event may leave the topic.
+pub const KEEP_MARGIN: Duration = Duration::from_secs(3600);
 /// A receipt that waits longer than this for its acknowledgement stops new attempts.
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A misconfigured destination is tried again this often.
@@ -26,6 +32,8 @@ pub const PROBE_EVERY: Duration = Duration::from_secs(60);
 pub const RECEIPT_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Progress is written again this often even if it did not move, before retention takes it.
 pub const PROGRESS_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// A start that waits for its first commit, or a lane without a lease, commits this often.
+pub const COMMIT_EAGERLY: Duration = Duration::from_millis(100);
 /// Moved positions are committed this often.
 pub const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// The death of a delivery's process that ends it as `crash_loop`.

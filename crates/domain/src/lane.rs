@@ -1,0 +1,137 @@
+//! The lane's brain: a pure state machine. Events go in, commands come out; it never waits, reads no clock and
+//! draws no random number. The shell around it carries the commands out and reports back with further events.
+//!
+//! The order that everything hangs on: dead letter acknowledged, receipt acknowledged, offset closed, commit moved to
+//! the lowest open offset. What an assignment began is fenced by its epoch: an answer that comes after the
+//! partition went away may still write its receipt, and closes nothing.
+
+mod admit;
+mod answers;
+mod command;
+mod commit;
+mod dispatch;
+mod drain;
+mod event;
+mod ownership;
+mod partition;
+mod report;
+mod settings;
+mod settle;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub use command::{Attempt, Command, CommitPosition, Stop, Write};
+pub use event::{Arrived, Event, Now, Unreadable, WriteProblem};
+pub use report::{PauseReason, RecordResult, Report, Settled, Stage};
+pub use settings::LaneSettings;
+pub use snapshot::{PartitionView, Snapshot};
+pub use work::WorkId;
+
+use self::{commit::Commits, dispatch::DestinationState, partition::Partition, settle::PendingWrite, work::Work};
+use crate::{
+    index::ByFingerprint,
+    time::{BootTime, Timestamp},
+};
+
+/// One lane in one process: its partitions, its work in hand, its destinations.
+#[derive(Debug)]
+pub struct Lane {
+    settings: LaneSettings,
+    partitions: BTreeMap<i32, Partition>,
+    work: HashMap<WorkId, Work>,
+    timers: BTreeSet<(Timestamp, WorkId)>,
+    destinations: Vec<DestinationState>,
+    /// Writes without an acknowledgement, oldest first: tokens only grow.
+    writes: BTreeMap<u64, PendingWrite>,
+    /// How many of them Kafka has timed out on at least once.
+    writes_overdue: usize,
+    commits: Commits,
+    running: usize,
+    /// Attempts of former assignments that may still reach somebody, and by when they must have ended.
+    left_running: ByFingerprint<Timestamp>,
+    last_id: u64,
+    stopping: Option<BootTime>,
+    closing: bool,
+    swept_at: Timestamp,
+    commands: Vec<Command>,
+}
+
+impl Lane {
+    /// A lane without partitions.
+    #[must_use]
+    pub fn new(settings: LaneSettings) -> Self {
+        let destinations = settings.destinations.iter().cloned().map(DestinationState::new).collect();
+        Self {
+            settings,
+            partitions: BTreeMap::new(),
+            work: HashMap::new(),
+            timers: BTreeSet::new(),
+            destinations,
+            writes: BTreeMap::new(),
+            writes_overdue: 0,
+            commits: Commits::default(),
+            running: 0,
+            left_running: ByFingerprint::default(),
+            last_id: 0,
+            stopping: None,
+            closing: false,
+            swept_at: Timestamp::default(),
+            commands: Vec::new(),
+        }
+    }
+
+    /// Takes one event in and says what is to be done.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Command> {
+        match event {
+            Event::Assigned(partitions) => self.assigned(&partitions),
+            Event::Ledger { partition, epoch, records } => self.ledger(partition, epoch, &records, now),
+            Event::Restored { partition, epoch, positions } => self.restored(partition, epoch, &positions, now),
+            Event::Refused { partition, epoch, detail } => self.refused(partition, epoch, detail),
+            Event::Polled(arrived) => arrived.into_iter().for_each(|record| self.admit(record, now)),
+            Event::Answered { work, answer } => self.answered(work, answer, now),
+            Event::Begun { work } => self.begun(work, now),
+            Event::Written { token, result } => self.written(token, result, now),
+            Event::Committed { result } => self.committed(result, now),
+            Event::OutOfRange { partition } => self.out_of_range(partition),
+            Event::Revoked(partitions) => self.revoked(&partitions, now),
+            Event::Lost(partitions) => self.lost(&partitions),
+            Event::Tick => self.tick(now),
+            Event::Stop => self.stop(now),
+            Event::Closed => self.commands.push(Command::Done(Ok(()))),
+        }
+        self.dispatch(now);
+        self.drain(now);
+        std::mem::take(&mut self.commands)
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.wake(now);
+        self.restore_accepted();
+        self.commit_if_due(now);
+        self.sweep(now);
+    }
+
+    /// Once an hour: what retention has taken from the ledger is forgotten here too.
+    fn sweep(&mut self, now: Now) {
+        const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+        if now.wall.since(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        self.swept_at = now.wall;
+        let window_start = now.wall.before(self.settings.window);
+        self.partitions.values_mut().for_each(|partition| partition.index.forget_before(window_start));
+    }
+
+    fn report(&mut self, report: Report) {
+        self.commands.push(Command::Report(report));
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}

@@ -1,0 +1,239 @@
+//! What follows from an attempt's answer.
+
+use super::{
+    Lane, Now, Report, Write,
+    admit::dead,
+    settle::Purpose,
+    work::{Ending, State, WorkId},
+};
+use crate::{
+    answer::{Answer, Failure, Reason},
+    ledger::{LedgerClass, LedgerEntry, LedgerKey, Parked},
+    limits,
+    outcome::{DeadReason, Outcome},
+    retry::Next,
+    time::Timestamp,
+};
+
+impl Lane {
+    pub(super) fn answered(&mut self, id: WorkId, answer: Answer, now: Now) {
+        let Some(work) = self.work.get_mut(&id).filter(|work| work.is_running()) else { return };
+        if let Some(failure) = answer.failure() {
+            work.last_answer = Some(failure.answer.clone());
+        }
+        self.vacate(id);
+        self.open_or_close_gate(id, &answer, now);
+        if self.is_ours(id) {
+            self.decide(id, answer, now);
+        } else {
+            self.settle_orphan(id, answer, now);
+        }
+    }
+
+    /// Whether the partition is still held under the assignment that began this work, and waits for it.
+    pub(super) fn is_ours(&self, id: WorkId) -> bool {
+        self.work.get(&id).is_some_and(|work| {
+            let held = self.partitions.get(&work.partition).is_some_and(|partition| partition.epoch == work.epoch);
+            held && !matches!(work.state, State::LeftRunning { .. })
+        })
+    }
+
+    fn decide(&mut self, id: WorkId, answer: Answer, now: Now) {
+        match answer {
+            Answer::Delivered { reply } => {
+                if let Some(work) = self.work.get_mut(&id) {
+                    work.attempts += 1;
+                    work.last_answer = Some(reply);
+                }
+                self.end(id, Ending { outcome: Outcome::Delivered, dead: None, reason: None }, now);
+            }
+            Answer::NotPermitted => self.make_ready_first(id),
+            Answer::Throttled { failure, .. } => self.hold(id, &failure, now),
+            Answer::Misconfigured { .. } => self.make_ready_first(id),
+            Answer::Permanent { failure } => {
+                self.burn(id);
+                self.end(id, dead(dead_reason(failure.reason), failure.answer), now);
+            }
+            Answer::Transient { failure, retry_after } => {
+                self.burn(id);
+                self.unmark(id, now);
+                self.retry(id, &failure, retry_after, now);
+            }
+            Answer::Unknown { failure } => self.risk(id, &failure, now),
+        }
+    }
+
+    fn burn(&mut self, id: WorkId) {
+        if let Some(work) = self.work.get_mut(&id) {
+            work.attempts += 1;
+        }
+    }
+
+    /// The attempt was answered, so it killed nobody: its mark must not count against it later.
+    fn unmark(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get_mut(&id) else { return };
+        if work.deaths.take().is_some() {
+            let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
+            let partition = work.partition;
+            self.write(partition, Write::Ledger { partition, key, entry: None }, Purpose::Aside, now);
+        }
+    }
+
+    /// Throttled: the destination waits, and the delivery at the head of its queue with it, but not for ever.
+    fn hold(&mut self, id: WorkId, failure: &Failure, now: Now) {
+        match self.next_attempt(id, None, now) {
+            Next::After(_) => self.make_ready_first(id),
+            Next::GiveUp => self.end(id, dead(DeadReason::GaveUp, failure.answer.clone()), now),
+        }
+    }
+
+    fn retry(&mut self, id: WorkId, failure: &Failure, hint: Option<std::time::Duration>, now: Now) {
+        match self.next_attempt(id, hint, now) {
+            Next::After(wait) => self.wait_until(id, now.wall.after(wait)),
+            Next::GiveUp => self.end(id, dead(DeadReason::GaveUp, failure.answer.clone()), now),
+        }
+    }
+
+    fn next_attempt(&self, id: WorkId, hint: Option<std::time::Duration>, now: Now) -> Next {
+        let Some(work) = self.work.get(&id) else { return Next::GiveUp };
+        let stopped = work.destination().map(|at| self.destinations[at].stopped_for(now.wall)).unwrap_or_default();
+        let waited = now.wall.since(work.wanted_at).saturating_sub(stopped.saturating_sub(work.stopped_before));
+        self.settings.retry.next_attempt(work.attempts, waited, hint, now.jitter)
+    }
+
+    /// Lost reply: the person may have it. Tried again only as often as the operator allows, and the risk taken is
+    /// in the ledger before it is taken again.
+    fn risk(&mut self, id: WorkId, failure: &Failure, now: Now) {
+        self.report(Report::Ambiguous);
+        self.burn(id);
+        let Some(work) = self.work.get_mut(&id) else { return };
+        work.unknowns += 1;
+        if self.settings.retry.unknown_retries < work.unknowns {
+            self.end(id, dead(DeadReason::Unknown, failure.answer.clone()), now);
+            return;
+        }
+        let leaving = self.stopping.is_some() || !self.partitions[&self.work[&id].partition].is_reading();
+        let due = match self.next_attempt(id, None, now) {
+            _ if leaving => now.wall,
+            Next::After(wait) => now.wall.after(wait),
+            Next::GiveUp => {
+                self.end(id, dead(DeadReason::GaveUp, failure.answer.clone()), now);
+                return;
+            }
+        };
+        self.park_unknown(id, due, now);
+        self.wait_until(id, due);
+    }
+
+    /// The ledger's trace of an attempt whose end nobody knows.
+    pub(super) fn park_unknown(&mut self, id: WorkId, due: Timestamp, now: Now) {
+        let Some(work) = self.work.get(&id) else { return };
+        let parked = Parked {
+            due,
+            offset: work.record.position.offset,
+            attempts: work.attempts,
+            unknowns: work.unknowns,
+            reason: "unknown".to_owned(),
+        };
+        let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Parked };
+        let partition = work.partition;
+        let write = Write::Ledger { partition, key, entry: Some(LedgerEntry::Parked(parked)) };
+        self.write(partition, write, Purpose::Aside, now);
+    }
+
+    /// The partition went away while it ran: a delivered one is a fact and gets its receipt, the rest is the new
+    /// owner's business.
+    fn settle_orphan(&mut self, id: WorkId, answer: Answer, now: Now) {
+        let recorded = self.work.get(&id).is_some_and(|work| work.state == State::LeftRunning { recorded: true });
+        if let Some(work) = self.work.get(&id) {
+            self.left_running.remove(&work.id());
+        }
+        match answer {
+            Answer::Delivered { reply } => {
+                if let Some(work) = self.work.get_mut(&id) {
+                    work.attempts += u32::from(!recorded);
+                    work.last_answer = Some(reply);
+                }
+                self.end(id, Ending { outcome: Outcome::Delivered, dead: None, reason: None }, now);
+            }
+            Answer::Unknown { .. } => {
+                self.report(Report::Ambiguous);
+                self.drop_work(id);
+            }
+            Answer::NotPermitted
+            | Answer::Transient { .. }
+            | Answer::Throttled { .. }
+            | Answer::Permanent { .. }
+            | Answer::Misconfigured { .. } => self.drop_work(id),
+        }
+    }
+
+    /// A destination's gate follows from every answer: throttled, stopped, or working again.
+    fn open_or_close_gate(&mut self, id: WorkId, answer: &Answer, now: Now) {
+        let Some(at) = self.work.get(&id).and_then(super::work::Work::destination) else { return };
+        let delay_min = self.settings.retry.delay_min;
+        let gate = &mut self.destinations[at];
+        match answer {
+            Answer::Throttled { retry_after, .. } => {
+                gate.throttled_until = now.wall.after(retry_after.unwrap_or(delay_min));
+                self.resume_destination(at, now);
+            }
+            Answer::Misconfigured { failure } => {
+                gate.probe_at = now.wall.after(limits::PROBE_EVERY);
+                if gate.stopped_since.is_none() {
+                    gate.stopped_since = Some(now.wall);
+                    let destination = gate.name.clone();
+                    self.report(Report::DestinationStopped { destination, failure: failure.clone() });
+                }
+            }
+            Answer::Transient { failure, .. } if proves_nothing(failure.reason) => {}
+            Answer::Delivered { .. } | Answer::Permanent { .. } | Answer::Unknown { .. } | Answer::Transient { .. } => {
+                self.resume_destination(at, now);
+            }
+            Answer::NotPermitted => {}
+        }
+    }
+
+    fn resume_destination(&mut self, at: usize, now: Now) {
+        let gate = &mut self.destinations[at];
+        if gate.stopped_since.is_some() {
+            gate.stopped_total = gate.stopped_for(now.wall);
+            gate.stopped_since = None;
+            let name = gate.name.clone();
+            self.report(Report::DestinationResumed(name));
+        }
+    }
+}
+
+/// Failures that come before our credentials are looked at: they do not show that a destination is mended.
+fn proves_nothing(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Connect | Reason::Timeout | Reason::Disconnected | Reason::Tls | Reason::Auth | Reason::Protocol
+    )
+}
+
+fn dead_reason(reason: Reason) -> DeadReason {
+    match reason {
+        Reason::InvalidAddress => DeadReason::InvalidAddress,
+        Reason::InvalidMessage => DeadReason::InvalidMessage,
+        Reason::Bug => DeadReason::Bug,
+        Reason::Connect
+        | Reason::Timeout
+        | Reason::Disconnected
+        | Reason::Tls
+        | Reason::Auth
+        | Reason::Protocol
+        | Reason::RateLimited
+        | Reason::Unavailable
+        | Reason::MailboxFull
+        | Reason::TryLater
+        | Reason::UnknownRecipient
+        | Reason::Forbidden
+        | Reason::SenderRejected
+        | Reason::Policy
+        | Reason::TooLarge
+        | Reason::LostReply
+        | Reason::Other => DeadReason::Rejected,
+    }
+}

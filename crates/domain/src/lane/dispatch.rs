@@ -1,0 +1,250 @@
+//! Who is attempted next: a queue for each destination, gates, and the one place that waits.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{
+    Attempt, Command, Lane, Now, PauseReason, Report, Write,
+    admit::dead,
+    settle::Purpose,
+    work::{Ending, State, WorkId},
+};
+use crate::{
+    ids::DestinationName,
+    ledger::{AttemptMark, LedgerClass, LedgerEntry, LedgerKey},
+    limits,
+    outcome::{DeadReason, Outcome},
+    time::Timestamp,
+};
+
+/// A destination's queue and its gates. A gate holds back this destination alone.
+#[derive(Debug)]
+pub(super) struct DestinationState {
+    pub name: DestinationName,
+    pub capacity: usize,
+    pub running: usize,
+    pub ready: VecDeque<WorkId>,
+    /// The provider asked us to hold off until then.
+    pub throttled_until: Timestamp,
+    /// Misconfigured since then.
+    pub stopped_since: Option<Timestamp>,
+    /// When a stopped destination is tried again.
+    pub probe_at: Timestamp,
+    /// All the time it was stopped before.
+    pub stopped_total: Duration,
+}
+
+impl DestinationState {
+    pub(super) fn new((name, capacity): (DestinationName, usize)) -> Self {
+        Self {
+            name,
+            capacity: capacity.max(1),
+            running: 0,
+            ready: VecDeque::new(),
+            throttled_until: Timestamp::default(),
+            stopped_since: None,
+            probe_at: Timestamp::default(),
+            stopped_total: Duration::ZERO,
+        }
+    }
+
+    /// How long it has been stopped, all in all: nobody gives up because of it.
+    pub(super) fn stopped_for(&self, now: Timestamp) -> Duration {
+        self.stopped_total + self.stopped_since.map(|since| now.since(since)).unwrap_or_default()
+    }
+
+    fn takes_one(&self, now: Timestamp) -> bool {
+        let room = if self.stopped_since.is_some() { 1 } else { self.capacity };
+        let open = self.throttled_until <= now && (self.stopped_since.is_none() || self.probe_at <= now);
+        open && self.running < room && !self.ready.is_empty()
+    }
+}
+
+impl Lane {
+    pub(super) fn make_ready(&mut self, id: WorkId) {
+        if let Some(work) = self.work.get_mut(&id) {
+            work.state = State::Ready;
+            if let Some(destination) = work.destination() {
+                self.destinations[destination].ready.push_back(id);
+            }
+        }
+    }
+
+    /// Back to the head of its queue: it was not to blame.
+    pub(super) fn make_ready_first(&mut self, id: WorkId) {
+        if let Some(work) = self.work.get_mut(&id) {
+            work.state = State::Ready;
+            if let Some(destination) = work.destination() {
+                self.destinations[destination].ready.push_front(id);
+            }
+        }
+    }
+
+    pub(super) fn wait_until(&mut self, id: WorkId, due: Timestamp) {
+        if let Some(work) = self.work.get_mut(&id) {
+            let wake = due.min(work.expires_at().unwrap_or(due)).min(work.keep_until);
+            work.state = State::Waiting(due);
+            self.timers.insert((wake, id));
+        }
+    }
+
+    /// Everything whose time has come; what expired meanwhile is settled when it is looked at for sending.
+    pub(super) fn wake(&mut self, now: Now) {
+        while let Some((wake, id)) = self.timers.first().copied().filter(|(wake, _)| *wake <= now.wall) {
+            self.timers.remove(&(wake, id));
+            match self.work.get(&id).map(|work| work.state) {
+                Some(State::Waiting(_)) => self.make_ready(id),
+                Some(State::Ready | State::Marking | State::Running | State::LeftRunning { .. } | State::Settling)
+                | None => {}
+            }
+        }
+        self.settle_overdue(now);
+    }
+
+    /// What stands behind a closed gate may expire, or be about to leave the topic.
+    fn settle_overdue(&mut self, now: Now) {
+        for destination in 0..self.destinations.len() {
+            let gate = &self.destinations[destination];
+            if gate.stopped_since.is_none() && gate.throttled_until <= now.wall {
+                continue;
+            }
+            let overdue: Vec<WorkId> =
+                gate.ready.iter().copied().filter(|id| self.overdue(*id, now).is_some()).collect();
+            for id in overdue {
+                if let Some(ending) = self.overdue(id, now) {
+                    self.end(id, ending, now);
+                }
+            }
+            let work = &self.work;
+            self.destinations[destination]
+                .ready
+                .retain(|id| work.get(id).is_some_and(|work| work.state == State::Ready));
+        }
+    }
+
+    fn overdue(&self, id: WorkId, now: Now) -> Option<Ending> {
+        let work = self.work.get(&id)?;
+        if work.state != State::Ready {
+            return None;
+        }
+        if work.expires_at().is_some_and(|expires_at| expires_at <= now.wall) {
+            return Some(Ending { outcome: Outcome::Expired, dead: None, reason: None });
+        }
+        let attempted_or_gated =
+            0 < work.attempts || work.destination().is_some_and(|at| self.destinations[at].stopped_since.is_some());
+        (attempted_or_gated && work.keep_until <= now.wall).then(|| {
+            dead(DeadReason::Retention, "its event was about to leave the topic before it could be settled".into())
+        })
+    }
+
+    /// Why no attempt may begin on this lane, if so.
+    pub(super) fn held_back(&self, now: Now) -> Option<PauseReason> {
+        if !self.commits.lease_holds(now.boot) {
+            return Some(PauseReason::Lease);
+        }
+        let waited = self.writes.first_key_value().map(|(_, write)| now.boot.since(write.since));
+        (0 < self.writes_overdue || waited.is_some_and(|waited| limits::RECEIPT_WAIT_MAX < waited))
+            .then_some(PauseReason::Unavailable)
+    }
+
+    pub(super) fn dispatch(&mut self, now: Now) {
+        if self.stopping.is_some() || self.held_back(now).is_some() {
+            return;
+        }
+        for destination in 0..self.destinations.len() {
+            while self.running < self.settings.in_flight_max && self.destinations[destination].takes_one(now.wall) {
+                let Some(id) = self.destinations[destination].ready.pop_front() else { break };
+                if let Some(ending) = self.overdue(id, now) {
+                    self.end(id, ending, now);
+                } else {
+                    self.start(id, destination, now);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, id: WorkId, destination: usize, now: Now) {
+        let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Ready) else { return };
+        let Some(partition) = self.partitions.get_mut(&work.partition).filter(|partition| partition.is_reading())
+        else {
+            return; // draining: it stays open and is dropped with the partition
+        };
+        if self.destinations[destination].stopped_since.is_some() {
+            self.destinations[destination].probe_at = now.wall.after(limits::PROBE_EVERY);
+        }
+        self.destinations[destination].running += 1;
+        self.running += 1;
+        partition.running += 1;
+        match work.deaths {
+            None => self.attempt(id, now),
+            Some(deaths) => {
+                work.state = State::Marking;
+                let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
+                let entry = Some(LedgerEntry::Mark(AttemptMark { deaths }));
+                let write = Write::Ledger { partition: work.partition, key, entry };
+                let partition = work.partition;
+                self.write(partition, write, Purpose::Mark { work: id }, now);
+            }
+        }
+    }
+
+    /// The attempt itself; its place in the counts is taken already.
+    pub(super) fn attempt(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get_mut(&id) else { return };
+        work.state = State::Running;
+        work.first_at.get_or_insert(now.wall);
+        let Some(delivery) = work.delivery().cloned() else { return };
+        let number = work.attempts + 1;
+        let suspect = work.deaths.is_some() && work.attempts == 0;
+        let partition = work.partition;
+        if suspect
+            && let Some(partition) = self.partitions.get_mut(&partition)
+            && let Some(left) = partition.suspects_left.checked_sub(1)
+        {
+            partition.suspects_left = left;
+            self.report(Report::Ambiguous);
+        }
+        self.commands.push(Command::Attempt(Attempt { work: id, delivery, number }));
+    }
+
+    /// Gives back the place an attempt took.
+    pub(super) fn vacate(&mut self, id: WorkId) {
+        let Some(work) = self.work.get(&id) else { return };
+        self.running -= 1;
+        if let Some(destination) = work.destination() {
+            self.destinations[destination].running -= 1;
+        }
+        let waited_for = !matches!(work.state, State::LeftRunning { .. });
+        let (partition, epoch) = (work.partition, work.epoch);
+        if let Some(partition) = self.partitions.get_mut(&partition).filter(|known| known.epoch == epoch && waited_for)
+        {
+            partition.running -= 1;
+        }
+    }
+
+    pub(super) fn pause_if_full(&mut self, number: i32) {
+        let (count, bytes) = self.share();
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if !partition.full && (count <= partition.in_hand.len() || bytes <= partition.offsets.bytes()) {
+            partition.full = true;
+            self.commands.push(Command::Pause(vec![number]));
+        }
+    }
+
+    pub(super) fn resume_if_room(&mut self, number: i32) {
+        let (count, bytes) = self.share();
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if partition.full && partition.in_hand.len() < count / 2 && partition.offsets.bytes() < bytes / 2 {
+            partition.full = false;
+            self.commands.push(Command::Resume(vec![number]));
+        }
+    }
+
+    /// What one partition may hold in memory: deliveries and bytes.
+    fn share(&self) -> (usize, usize) {
+        let partitions = self.partitions.len().max(1);
+        (
+            (limits::WAITING_MAX / partitions).max(limits::WAITING_SHARE_MIN),
+            (limits::WAITING_BYTES_MAX / partitions).max(limits::WAITING_BYTES_SHARE_MIN),
+        )
+    }
+}

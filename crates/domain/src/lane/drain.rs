@@ -1,0 +1,137 @@
+//! Letting go in order: finish, record what still runs, write the progress, commit, release.
+
+use super::{
+    Command, Lane, Now, Report,
+    partition::{Drain, Phase},
+    work::{State, WorkId},
+};
+
+impl Lane {
+    /// The process is to end: every partition drains.
+    pub(super) fn stop(&mut self, now: Now) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(now.boot.after(self.settings.drain_timeout));
+        let all: Vec<i32> = self.partitions.keys().copied().collect();
+        self.begin_drain(&all, now);
+    }
+
+    pub(super) fn begin_drain(&mut self, numbers: &[i32], now: Now) {
+        let until = now.boot.after(self.settings.drain_timeout);
+        let mut idle = Vec::new();
+        for number in numbers {
+            let Some(partition) = self.partitions.get_mut(number) else { continue };
+            match partition.phase {
+                Phase::Reading => partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false }),
+                Phase::Restoring | Phase::Starting | Phase::Stopped(_) | Phase::Refused => idle.push(*number),
+                Phase::Draining(_) => {}
+            }
+        }
+        self.release(&idle);
+    }
+
+    /// Moves every draining partition as far as it can go.
+    pub(super) fn drain(&mut self, now: Now) {
+        let draining: Vec<(i32, Drain)> = self
+            .partitions
+            .iter()
+            .filter_map(|(number, partition)| match partition.phase {
+                Phase::Draining(step) => Some((*number, step)),
+                Phase::Restoring | Phase::Starting | Phase::Reading | Phase::Stopped(_) | Phase::Refused => None,
+            })
+            .collect();
+        for (number, step) in &draining {
+            if let Drain::Finishing { until, recalled } = *step {
+                self.finish(*number, until, recalled, now);
+            }
+        }
+        self.commit_drained(now);
+        if self.stopping.is_some() && self.partitions.is_empty() && !self.closing {
+            self.closing = true;
+            self.commands.push(Command::Close);
+        }
+    }
+
+    fn finish(&mut self, number: i32, until: crate::time::BootTime, recalled: bool, now: Now) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        if partition.running == 0 && partition.writing == 0 {
+            partition.phase = Phase::Draining(Drain::Progress);
+            self.write_progress(number, true, now);
+        } else if until <= now.boot && !recalled {
+            partition.phase = Phase::Draining(Drain::Finishing { until, recalled: true });
+            self.call_back(number);
+        }
+    }
+
+    /// The wait is over. At exit the sockets are closed; otherwise what has begun to write may go on, recorded.
+    fn call_back(&mut self, number: i32) {
+        let running: Vec<WorkId> = self
+            .work
+            .iter()
+            .filter(|(_, work)| work.partition == number && work.state == State::Running)
+            .map(|(id, _)| *id)
+            .collect();
+        self.report(Report::LeftRunning { partition: number, attempts: running.len() });
+        let aborts = self.stopping.is_some();
+        self.commands
+            .extend(running.into_iter().map(|id| if aborts { Command::Abort(id) } else { Command::Recall(id) }));
+    }
+
+    /// An attempt that a drain no longer waits for: recorded as unknown, due at its own deadline, so that the new
+    /// owner waits for our receipt before it tries.
+    pub(super) fn begun(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Running) else { return };
+        let (number, epoch) = (work.partition, work.epoch);
+        let due = now.wall.after(self.settings.attempt_deadline);
+        self.left_running.insert(work.id(), due);
+        work.state = State::LeftRunning { recorded: false };
+        let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
+            return; // lost: no parking, the partition may be another's
+        };
+        work.state = State::LeftRunning { recorded: true };
+        partition.running -= 1;
+        work.attempts += 1;
+        work.unknowns += 1;
+        self.park_unknown(id, due, now);
+    }
+
+    fn commit_drained(&mut self, now: Now) {
+        let due = self.partitions.values().any(|partition| partition.phase == Phase::Draining(Drain::CommitDue));
+        if !due || !self.may_commit() {
+            return;
+        }
+        self.commit(|phase| *phase == Phase::Draining(Drain::CommitDue), now);
+        for partition in self.partitions.values_mut() {
+            if partition.phase == Phase::Draining(Drain::CommitDue) {
+                partition.phase = Phase::Draining(Drain::Committing);
+            }
+        }
+    }
+
+    /// The partition goes: what was not settled stays open in Kafka, what still runs is an orphan.
+    pub(super) fn release(&mut self, numbers: &[i32]) {
+        for number in numbers {
+            self.let_go(*number);
+            self.commands.push(Command::Forget { partition: *number });
+            self.report(Report::PartitionReleased(*number));
+        }
+        if !numbers.is_empty() {
+            self.commands.push(Command::Release(numbers.to_vec()));
+        }
+    }
+
+    /// Forgets a partition's state and all its work but what runs or is being settled.
+    pub(super) fn let_go(&mut self, number: i32) {
+        self.partitions.remove(&number);
+        let idle: Vec<WorkId> = self
+            .work
+            .iter()
+            .filter(|(_, work)| work.partition == number && matches!(work.state, State::Ready | State::Waiting(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        idle.into_iter().for_each(|id| self.drop_work(id));
+        let work = &self.work;
+        self.timers.retain(|(_, id)| work.contains_key(id));
+    }
+}

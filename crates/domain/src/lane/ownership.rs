@@ -1,0 +1,156 @@
+//! Partitions come and go: assignment, restore, gaps, revoke and loss.
+
+use super::{
+    Command, Lane, Now, Report, Write,
+    partition::{Partition, Phase},
+    settle::Purpose,
+    work::{State, WorkId},
+};
+use crate::{
+    ledger::{LedgerEntry, LedgerKey, LedgerRecord},
+    offsets::PartitionOffsets,
+    start::{Gap, Positions, resolve},
+};
+
+impl Lane {
+    pub(super) fn assigned(&mut self, numbers: &[i32]) {
+        if self.stopping.is_some() {
+            self.commands.push(Command::Release(numbers.to_vec()));
+            return;
+        }
+        numbers.iter().for_each(|number| self.restore(*number));
+    }
+
+    /// Everything of an assignment begins with its epoch: what an older one began closes nothing.
+    fn restore(&mut self, number: i32) {
+        let epoch = self.next_id();
+        self.let_go(number);
+        self.partitions.insert(number, Partition::new(epoch));
+        self.commands.push(Command::Restore { partition: number, epoch });
+    }
+
+    pub(super) fn ledger(&mut self, number: i32, epoch: u64, records: &[LedgerRecord], now: Now) {
+        let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
+            return;
+        };
+        records.iter().for_each(|record| partition.index.apply(record));
+        if partition.phase == Phase::Restoring {
+            return;
+        }
+        let settled: Vec<WorkId> = records.iter().filter_map(|record| self.settled_elsewhere(number, record)).collect();
+        settled.into_iter().for_each(|id| self.yield_to_receipt(id, now));
+    }
+
+    /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more.
+    pub(super) fn restore_accepted(&mut self) {
+        let accepted: Vec<i32> = self
+            .partitions
+            .iter()
+            .filter(|(_, partition)| matches!(partition.phase, Phase::Stopped(_)) && partition.index.accepted.is_some())
+            .filter(|(_, partition)| partition.running == 0 && partition.writing == 0)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in accepted {
+            self.commands.push(Command::Forget { partition: number });
+            self.restore(number);
+        }
+    }
+
+    /// A former owner's late receipt for something that waits here.
+    fn settled_elsewhere(&self, number: i32, record: &LedgerRecord) -> Option<WorkId> {
+        let Some(LedgerEntry::Receipt(_)) = record.entry else { return None };
+        let id = *self.partitions.get(&number)?.in_hand.get(&record.key.fingerprint)?;
+        matches!(self.work.get(&id)?.state, State::Ready | State::Waiting(_)).then_some(id)
+    }
+
+    fn yield_to_receipt(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get(&id) else { return };
+        let (number, offset, fingerprint) = (work.partition, work.record.position.offset, work.id());
+        self.report(Report::Suppressed(super::Stage::Ledger));
+        self.drop_work(id);
+        let key = LedgerKey { fingerprint, class: crate::ledger::LedgerClass::Parked };
+        let write = Write::Ledger { partition: number, key, entry: None };
+        self.write(number, write, Purpose::Offset { offset }, now);
+    }
+
+    pub(super) fn restored(&mut self, number: i32, epoch: u64, positions: &Positions, now: Now) {
+        let start = self.settings.start;
+        let suspects = self.settings.in_flight_max;
+        let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
+            return;
+        };
+        let progress = partition.index.progress;
+        let accepted = partition.index.accepted;
+        match resolve(positions, progress.map(|progress| progress.position), accepted, start) {
+            Err(gap) => self.stop_at(number, gap),
+            Ok(position) => {
+                partition.offsets = PartitionOffsets::starting_at(position);
+                partition.phase = Phase::Starting;
+                // An accepted position may lie below a progress of a topic that is no more.
+                partition.progress = progress
+                    .map(|progress| progress.position)
+                    .filter(|progress| accepted.is_none() && *progress <= positions.high);
+                if progress.is_some_and(|progress| !progress.clean) {
+                    partition.suspect_until = Some(now.wall);
+                    partition.suspects_left = suspects;
+                }
+                self.write_progress(number, false, now);
+                if accepted.is_some() {
+                    let write = Write::Ledger { partition: number, key: LedgerKey::accept(), entry: None };
+                    self.write(number, write, Purpose::Aside, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn refused(&mut self, number: i32, epoch: u64, detail: String) {
+        if let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) {
+            partition.phase = Phase::Refused;
+            self.report(Report::PartitionRefused { partition: number, detail });
+        }
+    }
+
+    /// Retention or a truncation overtook us: what was not read may be gone.
+    pub(super) fn out_of_range(&mut self, number: i32) {
+        if let Some(partition) = self.partitions.get(&number).filter(|partition| partition.is_reading()) {
+            let from = partition.offsets.next_unread();
+            self.stop_at(number, Gap::Vanished { from, to: from + 1 });
+        }
+    }
+
+    /// Loud, and nothing moves until an operator accepts: no reading, no commit. What runs may finish.
+    fn stop_at(&mut self, number: i32, gap: Gap) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.phase = Phase::Stopped(gap);
+            self.report(Report::PartitionStopped { partition: number, gap });
+        }
+    }
+
+    pub(super) fn revoked(&mut self, numbers: &[i32], now: Now) {
+        let (held, unknown): (Vec<i32>, Vec<i32>) =
+            numbers.iter().partition(|number| self.partitions.contains_key(number));
+        self.begin_drain(&held, now);
+        if !unknown.is_empty() {
+            self.commands.push(Command::Release(unknown));
+        }
+    }
+
+    /// No commit, no parking: the partitions may be another's already. Attempts that have not begun to write are
+    /// taken back; the receipt of one that has is still a fact.
+    pub(super) fn lost(&mut self, numbers: &[i32]) {
+        for number in numbers {
+            let running: Vec<WorkId> = self
+                .work
+                .iter()
+                .filter(|(_, work)| work.partition == *number && work.state == State::Running)
+                .map(|(id, _)| *id)
+                .collect();
+            self.commands.extend(running.into_iter().map(Command::Recall));
+            if self.partitions.contains_key(number) {
+                self.let_go(*number);
+                self.commands.push(Command::Forget { partition: *number });
+                self.report(Report::PartitionReleased(*number));
+            }
+        }
+    }
+}

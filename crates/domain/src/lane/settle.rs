@@ -1,0 +1,242 @@
+//! Making an outcome durable: dead letter, then receipt, then the offset closes.
+
+use super::{
+    Command, Lane, Now, Report, Settled, Stop, Write, WriteProblem,
+    work::{Ending, State, WorkId},
+};
+use crate::{
+    dead_letter::DeadLetter,
+    fingerprint::Fingerprint,
+    index::Known,
+    ledger::{LedgerClass, LedgerEntry, LedgerKey, Receipt},
+    record::Record,
+    time::BootTime,
+};
+
+/// What a write is for, once it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The dead letter of this work: its receipt comes next.
+    DeadLetter { work: WorkId },
+    /// The receipt of this work: it is settled.
+    Receipt { work: WorkId },
+    /// The mark of this work: its attempt may begin.
+    Mark { work: WorkId },
+    /// One delivery of the record at this offset is done with.
+    Offset { offset: i64 },
+    /// The partition's progress.
+    Progress { position: i64 },
+    /// Nothing waits for it but a drain.
+    Aside,
+}
+
+#[derive(Debug)]
+pub(super) struct PendingWrite {
+    pub since: BootTime,
+    partition: i32,
+    epoch: u64,
+    purpose: Purpose,
+    write: Write,
+    overdue: bool,
+}
+
+impl Lane {
+    pub(super) fn write(&mut self, partition: i32, write: Write, purpose: Purpose, now: Now) {
+        let token = self.next_id();
+        let epoch = self.partitions.get_mut(&partition).map_or(0, |held| {
+            held.writing += 1;
+            held.epoch
+        });
+        let pending = PendingWrite { since: now.boot, partition, epoch, purpose, write: write.clone(), overdue: false };
+        self.writes.insert(token, pending);
+        self.commands.push(Command::Write { token, write });
+    }
+
+    pub(super) fn written(&mut self, token: u64, result: Result<(), WriteProblem>, now: Now) {
+        match result {
+            Ok(()) => self.acknowledged(token, now),
+            Err(WriteProblem::TimedOut) => self.write_again(token),
+            Err(WriteProblem::Refused(detail)) => self.commands.push(Command::Done(Err(Stop::Refused(detail)))),
+            Err(WriteProblem::Fatal(detail)) => self.commands.push(Command::Done(Err(Stop::Fatal(detail)))),
+        }
+    }
+
+    /// Never given up: what is not acknowledged is produced again, and no new attempt begins meanwhile.
+    fn write_again(&mut self, token: u64) {
+        let Some(pending) = self.writes.get_mut(&token) else { return };
+        self.writes_overdue += usize::from(!pending.overdue);
+        pending.overdue = true;
+        let write = pending.write.clone();
+        if matches!(write, Write::Ledger { .. }) {
+            self.report(Report::LedgerWritten { acknowledged: false });
+        }
+        self.commands.push(Command::Write { token, write });
+    }
+
+    fn acknowledged(&mut self, token: u64, now: Now) {
+        let Some(pending) = self.writes.remove(&token) else { return };
+        self.writes_overdue -= usize::from(pending.overdue);
+        let held = self.partitions.get_mut(&pending.partition).filter(|held| held.epoch == pending.epoch);
+        let is_held = held.is_some();
+        if let Some(partition) = held {
+            partition.writing -= 1;
+        }
+        if matches!(pending.write, Write::Ledger { .. }) {
+            self.report(Report::LedgerWritten { acknowledged: true });
+        }
+        match pending.purpose {
+            Purpose::DeadLetter { work } => self.write_receipt(work, now),
+            Purpose::Receipt { work } => self.settled(work, now),
+            Purpose::Mark { work } => self.marked(work, now),
+            Purpose::Offset { offset } if is_held => self.close(pending.partition, offset),
+            Purpose::Progress { position } if is_held => self.progressed(pending.partition, position, now),
+            Purpose::Offset { .. } | Purpose::Progress { .. } | Purpose::Aside => {}
+        }
+    }
+
+    /// The outcome is decided: make it durable.
+    pub(super) fn end(&mut self, id: WorkId, ending: Ending, now: Now) {
+        let Some(work) = self.work.get_mut(&id) else { return };
+        work.state = State::Settling;
+        work.first_at.get_or_insert(now.wall);
+        let is_dead = ending.dead.is_some();
+        work.ending = Some(ending);
+        if !is_dead {
+            self.write_receipt(id, now);
+        } else if let Some((partition, letter)) = self.dead_letter(id, now) {
+            self.write(partition, Write::DeadLetter(Box::new(letter)), Purpose::DeadLetter { work: id }, now);
+        }
+    }
+
+    fn dead_letter(&self, id: WorkId, now: Now) -> Option<(i32, DeadLetter)> {
+        let work = self.work.get(&id)?;
+        let (reason, detail) = work.ending.as_ref()?.dead.clone()?;
+        let event = work.event();
+        let letter = DeadLetter {
+            id: work.id(),
+            lane: self.settings.name.as_str().to_owned(),
+            reason,
+            detail,
+            source: event.map(|event| event.source.clone()),
+            event_key: event.map(|event| event.event_key.clone()),
+            event_type: event.map(|event| event.event_type.clone()),
+            channel: work.delivery().map(|delivery| delivery.channel),
+            recipient: work.delivery().map(|delivery| delivery.recipient.to_string()),
+            attempts: work.attempts,
+            first_at: work.first_at.unwrap_or(now.wall),
+            last_at: now.wall,
+            last_answer: work.last_answer.clone(),
+            topic: self.settings.topic.clone(),
+            partition: work.record.position.partition,
+            offset: work.record.position.offset,
+            key: work.record.key.clone(),
+            value: work.record.value.clone(),
+            headers: work.record.headers.clone(),
+        };
+        Some((work.partition, letter))
+    }
+
+    fn write_receipt(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get(&id) else { return };
+        let Some(ending) = &work.ending else { return };
+        let receipt = Receipt {
+            outcome: ending.outcome,
+            content: work.content,
+            attempts: work.attempts,
+            first_at: work.first_at.unwrap_or(now.wall),
+            last_at: now.wall,
+            offset: work.record.position.offset,
+            reason: ending.reason.clone(),
+            answer: work.last_answer.clone(),
+        };
+        let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Receipt };
+        let partition = work.partition;
+        let write = Write::Ledger { partition, key, entry: Some(LedgerEntry::Receipt(receipt)) };
+        self.write(partition, write, Purpose::Receipt { work: id }, now);
+    }
+
+    /// The receipt is durable: count it, close the offset, forget the work.
+    fn settled(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.remove(&id) else { return };
+        let Some(ending) = &work.ending else { return };
+        self.report(Report::Settled(Box::new(Settled {
+            delivery: work.delivery().cloned(),
+            position: work.record.position,
+            outcome: ending.outcome,
+            reason: ending.dead.as_ref().map(|(reason, _)| *reason),
+            attempts: work.attempts,
+            latency: now.wall.since(work.wanted_at),
+        })));
+        let Some(partition) = self.partitions.get_mut(&work.partition).filter(|held| held.epoch == work.epoch) else {
+            return; // another's by now: the receipt is written, the offset is theirs
+        };
+        let fingerprint = work.id();
+        partition.index.settle(fingerprint, Known::new(ending.outcome, work.content, now.wall));
+        partition.in_hand.remove(&fingerprint);
+        if partition.index.has_pointer(&fingerprint) || 0 < work.unknowns {
+            let key = LedgerKey { fingerprint, class: LedgerClass::Parked };
+            let write = Write::Ledger { partition: work.partition, key, entry: None };
+            self.write(work.partition, write, Purpose::Aside, now);
+        }
+        self.close(work.partition, work.record.position.offset);
+    }
+
+    fn close(&mut self, number: i32, offset: i64) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.offsets.settle_one(offset);
+        }
+        self.resume_if_room(number);
+    }
+
+    fn marked(&mut self, id: WorkId, now: Now) {
+        let held_back = self.held_back(now).is_some() || self.stopping.is_some();
+        let ready = self.work.get(&id).is_some_and(|work| {
+            let reading =
+                self.partitions.get(&work.partition).is_some_and(|held| held.epoch == work.epoch && held.is_reading());
+            work.state == State::Marking && reading
+        });
+        match (ready, held_back) {
+            (true, false) => self.attempt(id, now),
+            (true, true) => {
+                self.vacate(id);
+                self.make_ready_first(id);
+            }
+            (false, _) if self.work.get(&id).is_some_and(|work| work.state == State::Marking) => {
+                self.vacate(id);
+                if self.is_ours(id) { self.make_ready_first(id) } else { self.drop_work(id) }
+            }
+            (false, _) => {}
+        }
+    }
+
+    /// A duplicate far younger than its receipt: the window counts from the latest copy.
+    pub(super) fn renew_receipt(&mut self, record: &Record, id: Fingerprint, now: Now) {
+        let number = record.position.partition;
+        let Some(known) = self.partitions.get(&number).and_then(|partition| partition.index.receipt(&id)) else {
+            return;
+        };
+        let receipt = Receipt {
+            outcome: known.outcome,
+            content: known.content,
+            attempts: 0,
+            first_at: known.appended_at(),
+            last_at: known.appended_at(),
+            offset: record.position.offset,
+            reason: Some("renewed for a later copy of the event".to_owned()),
+            answer: None,
+        };
+        let key = LedgerKey { fingerprint: id, class: LedgerClass::Receipt };
+        let write = Write::Ledger { partition: number, key, entry: Some(LedgerEntry::Receipt(receipt)) };
+        self.write(number, write, Purpose::Offset { offset: record.position.offset }, now);
+    }
+
+    /// Forgets work that is no longer ours to settle.
+    pub(super) fn drop_work(&mut self, id: WorkId) {
+        let Some(work) = self.work.remove(&id) else { return };
+        if let Some(partition) = self.partitions.get_mut(&work.partition).filter(|held| held.epoch == work.epoch)
+            && partition.in_hand.get(&work.id()) == Some(&id)
+        {
+            partition.in_hand.remove(&work.id());
+        }
+    }
+}

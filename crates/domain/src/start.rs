@@ -1,0 +1,214 @@
+//! Where a lane goes on reading a partition, and when it must not (P6: gaps are loud).
+
+use std::fmt;
+
+/// A group's committed offset, as the broker tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The position.
+    pub position: i64,
+    /// What was stored beside it.
+    pub metadata: String,
+}
+
+/// What Kafka knows of a partition when it is assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Positions {
+    /// The group's committed offset, if there is one.
+    pub committed: Option<Committed>,
+    /// The first offset the events topic still holds.
+    pub low: i64,
+    /// The end of the events partition.
+    pub high: i64,
+    /// The end of the ledger partition; 0 means nothing was ever written to it.
+    pub ledger_high: i64,
+}
+
+/// Where a lane that never committed begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartFrom {
+    /// At the oldest record.
+    Earliest,
+    /// At the end.
+    Latest,
+}
+
+/// Work that may have vanished: the partition stops until `offsets accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// Records in `from..to` left the topic before they were settled.
+    Vanished {
+        /// The first missing offset.
+        from: i64,
+        /// The first offset that is still there.
+        to: i64,
+    },
+    /// The commit was moved forward from outside, past unsettled records.
+    CommitMoved {
+        /// How far the lane had settled.
+        progress: i64,
+        /// Where the commit was put.
+        committed: i64,
+    },
+    /// The lane has a past, but neither a committed offset nor a progress record.
+    CommitMissing,
+    /// The position lies behind the topic's end: the topic was made anew or truncated.
+    BeyondEnd {
+        /// Where the lane should go on.
+        position: i64,
+        /// The topic's end.
+        end: i64,
+    },
+}
+
+impl Gap {
+    /// Where `offsets accept` goes on: behind what vanished; at the oldest record where what is missing is
+    /// unknown, because reading again sends nothing that has a receipt.
+    #[must_use]
+    pub fn accept_at(self, low: i64) -> i64 {
+        match self {
+            Self::Vanished { to, .. } => to.max(low),
+            Self::CommitMoved { committed, .. } => committed.max(low),
+            Self::CommitMissing | Self::BeyondEnd { .. } => low,
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vanished { from, to } => {
+                write!(f, "offsets {from} to {} left the topic before they were settled", to - 1)
+            }
+            Self::CommitMoved { progress, committed } => {
+                write!(
+                    f,
+                    "the committed offset was moved from outside to {committed}, but only what is below {progress} is settled"
+                )
+            }
+            Self::CommitMissing => f.write_str(
+                "the committed offset and the progress record are both missing, although the ledger has a past",
+            ),
+            Self::BeyondEnd { position, end } => {
+                write!(
+                    f,
+                    "the position {position} lies beyond the topic's end {end}: the topic was truncated or made anew"
+                )
+            }
+        }
+    }
+}
+
+/// What our own commits carry beside the offset, so that one from outside can be told from ours.
+#[must_use]
+pub fn commit_metadata(position: i64) -> String {
+    format!("postrider:{position}")
+}
+
+/// Where to go on. `progress` is what the ledger says is settled, `accepted` a standing `offsets accept`, which
+/// counts only where there is a gap and only inside the topic.
+///
+/// # Errors
+/// A gap: records may be missing, so the partition must stop.
+pub fn resolve(
+    positions: &Positions,
+    progress: Option<i64>,
+    accepted: Option<i64>,
+    start: StartFrom,
+) -> Result<i64, Gap> {
+    let found = candidate(positions, progress, start).and_then(|at| within(positions, progress, at));
+    match (found, accepted) {
+        (Err(_), Some(at)) if (positions.low..=positions.high).contains(&at) => Ok(at),
+        (found, _) => found,
+    }
+}
+
+fn candidate(positions: &Positions, progress: Option<i64>, start: StartFrom) -> Result<i64, Gap> {
+    let fresh = positions.ledger_high == 0;
+    match (&positions.committed, progress) {
+        (Some(committed), _) if committed.metadata == commit_metadata(committed.position) => Ok(committed.position),
+        (Some(committed), Some(progress)) if committed.position <= progress => Ok(committed.position),
+        (Some(committed), None) if fresh && committed.position <= positions.low => Ok(positions.low),
+        (Some(committed), progress) => {
+            Err(Gap::CommitMoved { progress: progress.unwrap_or(positions.low), committed: committed.position })
+        }
+        (None, Some(progress)) => Ok(progress),
+        (None, None) if fresh => Ok(match start {
+            StartFrom::Earliest => positions.low,
+            StartFrom::Latest => positions.high,
+        }),
+        (None, None) => Err(Gap::CommitMissing),
+    }
+}
+
+/// What lies below the progress was settled, so it may have left the topic; what lies above may not.
+fn within(positions: &Positions, progress: Option<i64>, at: i64) -> Result<i64, Gap> {
+    if positions.high < at {
+        return Err(Gap::BeyondEnd { position: at, end: positions.high });
+    }
+    if positions.low <= at {
+        return Ok(at);
+    }
+    match progress {
+        Some(progress) if positions.low <= progress => Ok(positions.low),
+        Some(progress) => Err(Gap::Vanished { from: progress.max(at), to: positions.low }),
+        None => Err(Gap::Vanished { from: at, to: positions.low }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(position: i64) -> Option<Committed> {
+        Some(Committed { position, metadata: commit_metadata(position) })
+    }
+
+    fn foreign(position: i64) -> Option<Committed> {
+        Some(Committed { position, metadata: String::new() })
+    }
+
+    #[track_caller]
+    fn check(committed: Option<Committed>, progress: Option<i64>, accepted: Option<i64>, expected: Result<i64, Gap>) {
+        let positions = Positions { committed, low: 10, high: 100, ledger_high: i64::from(progress.is_some()) * 7 };
+        assert_eq!(resolve(&positions, progress, accepted, StartFrom::Earliest), expected);
+    }
+
+    #[test]
+    fn goes_on_where_it_is_safe() {
+        check(ours(50), Some(50), None, Ok(50));
+        check(ours(20), Some(50), None, Ok(20)); // a reset that the lane itself committed on
+        check(foreign(20), Some(50), None, Ok(20)); // a reset by Kafka's own tool
+        check(foreign(50), Some(50), None, Ok(50));
+        check(None, Some(50), None, Ok(50)); // Kafka forgot the empty group
+        check(None, None, None, Ok(10)); // fresh
+        check(foreign(3), Some(50), None, Ok(10)); // what vanished was settled
+        check(foreign(10), None, None, Ok(10));
+    }
+
+    #[test]
+    fn stops_where_work_may_be_missing() {
+        check(foreign(51), Some(50), None, Err(Gap::CommitMoved { progress: 50, committed: 51 }));
+        check(foreign(11), None, None, Err(Gap::CommitMoved { progress: 10, committed: 11 }));
+        check(ours(5), Some(5), None, Err(Gap::Vanished { from: 5, to: 10 }));
+        check(foreign(3), Some(5), None, Err(Gap::Vanished { from: 5, to: 10 }));
+        check(ours(101), Some(101), None, Err(Gap::BeyondEnd { position: 101, end: 100 }));
+        let past = Positions { committed: None, low: 10, high: 100, ledger_high: 7 };
+        assert_eq!(resolve(&past, None, None, StartFrom::Earliest), Err(Gap::CommitMissing));
+    }
+
+    #[test]
+    fn an_accept_opens_a_gap_and_nothing_else() {
+        check(foreign(51), Some(50), Some(51), Ok(51));
+        check(ours(5), Some(5), Some(10), Ok(10));
+        check(ours(101), Some(101), Some(10), Ok(10));
+        check(ours(50), Some(50), Some(70), Ok(50)); // no gap: the accept is stale
+        check(ours(5), Some(5), Some(9), Err(Gap::Vanished { from: 5, to: 10 })); // outside the topic
+    }
+
+    #[test]
+    fn latest_begins_at_the_end_only_where_there_is_no_past() {
+        let fresh = Positions { committed: None, low: 10, high: 100, ledger_high: 0 };
+        assert_eq!(resolve(&fresh, None, None, StartFrom::Latest), Ok(100));
+    }
+}
