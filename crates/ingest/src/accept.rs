@@ -85,7 +85,7 @@ fn refusal(error: SinkError, event: Notification, trace: &Trace) -> Refusal {
 
 /// `outer: middle: inner`.
 fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

@@ -81,6 +81,6 @@ impl BodyReader {
 
 /// What the end of a body before its time means.
 fn broken(error: &(dyn Error + 'static)) -> Refusal {
-    let timed_out = successors(Some(error), |error| error.source()).any(|error| error.is::<BodyTimedOut>());
+    let timed_out = successors(Some(error), |error| (*error).source()).any(|error| error.is::<BodyTimedOut>());
     if timed_out { Refusal::TooSlow } else { Refusal::BrokenBody }
 }

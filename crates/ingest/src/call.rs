@@ -47,7 +47,10 @@ impl<'a> Call<'a> {
         let route = self.route.as_str();
         let metrics = &self.app.metrics;
         metrics.ingest_requests_total.with_label_values(&[route, response.status().as_str()]).inc();
-        metrics.ingest_request_duration_seconds.with_label_values(&[route]).observe(self.started.elapsed().as_secs_f64());
+        metrics
+            .ingest_request_duration_seconds
+            .with_label_values(&[route])
+            .observe(self.started.elapsed().as_secs_f64());
         response
     }
 
@@ -80,7 +83,11 @@ pub(crate) fn result_of(refusal: &Refusal) -> EventResult {
 ///
 /// # Errors
 /// `UnsupportedMediaType`.
-pub(crate) fn media_type(headers: &HeaderMap, supported: &[&'static str], all: &'static str) -> Result<&'static str, Refusal> {
+pub(crate) fn media_type(
+    headers: &HeaderMap,
+    supported: &[&'static str],
+    all: &'static str,
+) -> Result<&'static str, Refusal> {
     let refusal = Refusal::UnsupportedMediaType { supported: all };
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(refusal);

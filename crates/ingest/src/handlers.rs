@@ -1,6 +1,6 @@
 //! What each address answers.
 
-pub mod batch;
+pub(crate) mod batch;
 pub(crate) mod single;
 
 use std::sync::Arc;
@@ -25,8 +25,14 @@ use crate::{
 /// Every address there is.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route(Route::Single.as_str(), post(single::post).fallback(|app, headers| not_allowed(app, headers, Route::Single, "POST")))
-        .route(Route::Batch.as_str(), post(batch::post).fallback(|app, headers| not_allowed(app, headers, Route::Batch, "POST")))
+        .route(
+            Route::Single.as_str(),
+            post(single::post).fallback(|app, headers| not_allowed(app, headers, Route::Single, "POST")),
+        )
+        .route(
+            Route::Batch.as_str(),
+            post(batch::post).fallback(|app, headers| not_allowed(app, headers, Route::Batch, "POST")),
+        )
         .route(
             Route::OpenApi.as_str(),
             get(openapi_document).fallback(|app, headers| not_allowed(app, headers, Route::OpenApi, "GET, HEAD")),
@@ -47,6 +53,11 @@ async fn not_found(State(app): State<Arc<App>>, headers: HeaderMap) -> Response<
     Call::begin(&app, Route::Other, &headers).end(Err(Refusal::NotFound))
 }
 
-async fn not_allowed(State(app): State<Arc<App>>, headers: HeaderMap, route: Route, allow: &'static str) -> Response<Body> {
+async fn not_allowed(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    route: Route,
+    allow: &'static str,
+) -> Response<Body> {
     Call::begin(&app, route, &headers).end(Err(Refusal::MethodNotAllowed { allow }))
 }

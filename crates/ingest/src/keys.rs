@@ -41,9 +41,12 @@ impl Keys {
         }
         let given = hash(key.trim_ascii());
         // Every key is compared, and each to its end.
-        self.keys.iter().fold(None, |found, (known, source)| {
-            if same(known, &given) { Some(Arc::clone(source)) } else { found }
-        })
+        self.keys.iter().fold(
+            None,
+            |found, (known, source)| {
+                if same(known, &given) { Some(Arc::clone(source)) } else { found }
+            },
+        )
     }
 }
 
@@ -76,7 +79,9 @@ mod tests {
         assert_eq!(source(&keys, &["Bearer first"]).as_deref(), Some("shop"));
         assert_eq!(source(&keys, &["bearer second"]).as_deref(), Some("shop"));
         assert_eq!(source(&keys, &["Bearer third"]).as_deref(), Some("billing"));
-        for wrong in [&[][..], &["Bearer "], &["Bearer firs"], &["Basic first"], &["first"], &["Bearer first", "Bearer first"]] {
+        for wrong in
+            [&[][..], &["Bearer "], &["Bearer firs"], &["Basic first"], &["first"], &["Bearer first", "Bearer first"]]
+        {
             assert_eq!(source(&keys, wrong), None, "{wrong:?}");
         }
         assert_eq!(source(&Keys::new(&[]), &[]).as_deref(), Some(LOCAL_SOURCE));

@@ -103,7 +103,8 @@ fn read(json: &Json<'_>, given: Given<'_>, problems: &mut Problems) -> (Notifica
         problems.add(&root.field("template"), "is not supported yet: send the text itself in email or slack");
     }
     let own_key = fields.optional("event_key", problems, text);
-    let event_type = if matches!(json, Json::Object(_)) { fields.required("type", problems, text) } else { String::new() };
+    let event_type =
+        if matches!(json, Json::Object(_)) { fields.required("type", problems, text) } else { String::new() };
     let notification = Notification {
         source: given.source.to_owned(),
         event_key: match (&own_key, given.header_key) {

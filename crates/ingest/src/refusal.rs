@@ -159,7 +159,9 @@ impl Refusal {
             }
             Self::UnsupportedMediaType { supported } => format!("send the body uncompressed, as {supported}"),
             Self::Invalid(invalid) => format!("{} problem(s), listed in errors", invalid.problems.len()),
-            Self::Busy { .. } => "too much is on its way just now: nothing was accepted, send it again later".to_owned(),
+            Self::Busy { .. } => {
+                "too much is on its way just now: nothing was accepted, send it again later".to_owned()
+            }
             Self::Unavailable { accepted: MaybeAccepted::No, .. } => {
                 "Kafka did not take the event: it was not accepted, send it again with this event_key".to_owned()
             }

@@ -95,7 +95,13 @@ async fn answer(app: &App, call: &Call<'_>, headers: &HeaderMap, body: Body) -> 
     let refused = results.iter().filter(|result| result.is_err()).count();
     if refused > 0 {
         let events = results.len();
-        tracing::info!(event.source = source, events, refused, trace_id = call.trace.id(), "a batch was refused in part");
+        tracing::info!(
+            event.source = source,
+            events,
+            refused,
+            trace_id = call.trace.id(),
+            "a batch was refused in part"
+        );
     }
     Ok(respond(results))
 }

@@ -57,7 +57,12 @@ fn alternative(path: &Path<'_>, json: &Json<'_>, problems: &mut Problems) -> Alt
 fn attachment(path: &Path<'_>, json: &Json<'_>, problems: &mut Problems) -> Attachment {
     let fields = Fields::open(path, json, ATTACHMENT, problems);
     if !matches!(json, Json::Object(_)) {
-        return Attachment { filename: String::new(), content_type: String::new(), content: Vec::new(), content_id: None };
+        return Attachment {
+            filename: String::new(),
+            content_type: String::new(),
+            content: Vec::new(),
+            content_id: None,
+        };
     }
     Attachment {
         filename: fields.required("filename", problems, text),

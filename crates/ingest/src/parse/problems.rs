@@ -45,7 +45,8 @@ impl Problems {
     /// Notes a finding about the content, unless it only follows from a problem of form at, above or below its place
     /// (a list that could not be read looks empty).
     pub(crate) fn add_unless_known(&mut self, form: usize, pointer: String, detail: String) {
-        let known = self.list.iter().take(form).any(|p| is_within(&p.pointer, &pointer) || is_within(&pointer, &p.pointer));
+        let known =
+            self.list.iter().take(form).any(|p| is_within(&p.pointer, &pointer) || is_within(&pointer, &p.pointer));
         if !known {
             self.add_at(pointer, detail);
         }

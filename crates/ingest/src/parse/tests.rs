@@ -71,7 +71,10 @@ fn every_field_arrives_where_it_belongs() {
     assert_eq!(email.to[0].name, None);
     assert_eq!((email.cc.len(), email.bcc.len(), email.reply_to.len()), (1, 1, 1));
     assert_eq!(email.alternatives[0].content, b"BEGIN");
-    assert_eq!((email.attachments[0].content.as_slice(), email.attachments[0].content_id.as_deref()), (&[0, 1][..], Some("logo")));
+    assert_eq!(
+        (email.attachments[0].content.as_slice(), email.attachments[0].content_id.as_deref()),
+        (&[0, 1][..], Some("logo"))
+    );
     assert_eq!(email.headers["X-Order"], "1");
     let slack = event.slack.unwrap();
     assert_eq!(slack.blocks.as_deref(), Some(r#"[{"n":1.5,"type":"divider"}]"#));
@@ -96,11 +99,29 @@ fn every_problem_comes_out_at_once() {
                   "attachments": [{"filename": "f", "content_type": "text/plain", "content": "?"}]},
         "slack": {"to": ["ops", "nowhere"], "blocks": {}},
     });
-    check(&body, &[
-        "/colour", "/email/attachments/0/content", "/email/headers/Bcc", "/email/subject", "/email/text",
-        "/email/to/0/x", "/email/to/1", "/email/to/2/address", "/email/to/3/address", "/event_key", "/metadata/a~1b",
-        "/not_before", "/occurred_at", "/slack/blocks", "/slack/to/1", "/source", "/template", "/type",
-    ]);
+    check(
+        &body,
+        &[
+            "/colour",
+            "/email/attachments/0/content",
+            "/email/headers/Bcc",
+            "/email/subject",
+            "/email/text",
+            "/email/to/0/x",
+            "/email/to/1",
+            "/email/to/2/address",
+            "/email/to/3/address",
+            "/event_key",
+            "/metadata/a~1b",
+            "/not_before",
+            "/occurred_at",
+            "/slack/blocks",
+            "/slack/to/1",
+            "/source",
+            "/template",
+            "/type",
+        ],
+    );
 }
 
 #[test]
@@ -181,8 +202,23 @@ fn what_is_not_json_says_where() {
 
 fn any_json() -> impl Strategy<Value = Value> {
     let names = proptest::sample::select(vec![
-        "event_key", "type", "email", "slack", "to", "address", "name", "subject", "attachments", "content", "headers",
-        "blocks", "not_before", "metadata", "source", "a~/b", "ä",
+        "event_key",
+        "type",
+        "email",
+        "slack",
+        "to",
+        "address",
+        "name",
+        "subject",
+        "attachments",
+        "content",
+        "headers",
+        "blocks",
+        "not_before",
+        "metadata",
+        "source",
+        "a~/b",
+        "ä",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),

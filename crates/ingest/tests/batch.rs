@@ -1,0 +1,83 @@
+//! Batches: one result per event, in order.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{AUTHORIZED, Api, Mode, Reply, event, start};
+
+const BATCH: &str = "/v1/notifications/batch";
+
+async fn lines(api: &Api, body: &str) -> Reply {
+    api.send("POST", BATCH, &[("content-type", "application/x-ndjson"), AUTHORIZED], body).await
+}
+
+fn one_line(key: &str) -> String {
+    serde_json::from_str::<Value>(&event(key)).unwrap().to_string()
+}
+
+fn statuses(reply: &Reply) -> Vec<u64> {
+    reply.body["results"].as_array().unwrap().iter().map(|result| result["status"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_array_is_accepted_in_order() {
+    let api = start(|_| ()).await;
+    let reply = api.post(BATCH, &format!("[{}, {}]", event("a"), event("b"))).await;
+    assert_eq!((reply.status, statuses(&reply)), (202, vec![202, 202]));
+    let keys: Vec<&Value> =
+        reply.body["results"].as_array().unwrap().iter().map(|result| &result["event_key"]).collect();
+    assert_eq!(keys, ["a", "b"]);
+    assert_eq!(reply.body["results"][1]["deliveries"][0], json!({"channel": "email", "recipient": "ada@example.com"}));
+    assert_eq!(api.metric(r#"postrider_ingest_events_total{result="accepted",source="shop"}"#), Some(2.0));
+}
+
+#[tokio::test]
+async fn each_line_stands_for_itself() {
+    let api = start(|_| ()).await;
+    let body =
+        format!("{}\r\n\n{{\"type\": \n{}\n{}", one_line("a"), r#"{"event_key": "c", "email": {}}"#, one_line("d"));
+    let reply = lines(&api, &body).await;
+    assert_eq!((reply.status, statuses(&reply)), (207, vec![202, 400, 422, 202]), "{reply:?}");
+    let third = &reply.body["results"][2];
+    assert_eq!((&third["event_key"], &third["errors"][0]["pointer"]), (&json!("c"), &json!("/type")));
+    assert_eq!(api.sink.written.lock().unwrap().len(), 2);
+    assert_eq!(api.metric(r#"postrider_ingest_events_total{result="rejected",source="shop"}"#), Some(2.0));
+}
+
+#[tokio::test]
+async fn kafka_gone_for_all_of_it_is_a_503_and_for_some_of_it_a_207() {
+    let api = start(|_| ()).await;
+    let body = format!("[{}, {}]", event("bad-1"), event("good"));
+    api.set(Mode::Unknown);
+    let reply = api.post(BATCH, &body).await;
+    assert_eq!((reply.status, statuses(&reply), reply.header("retry-after")), (503, vec![503, 503], Some("1")));
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!((&reply.body["status"], &reply.body["results"][0]["accepted"]), (&json!(503), &json!("unknown")));
+    assert_eq!(reply.body["results"][0]["event_key"], "bad-1");
+    api.set(Mode::Picky);
+    let reply = api.post(BATCH, &body).await;
+    assert_eq!((reply.status, statuses(&reply), reply.header("retry-after")), (207, vec![503, 202], Some("1")));
+}
+
+#[tokio::test]
+async fn a_batch_has_1_to_1000_events() {
+    let api = start(|settings| settings.body_max = 1 << 20).await;
+    for body in ["[]", "{}", &Value::from(vec![json!({}); 1001]).to_string()] {
+        let reply = api.post(BATCH, body).await;
+        assert_eq!((reply.status, &reply.body["errors"][0]["pointer"]), (422, &json!("")), "{reply:?}");
+    }
+    assert_eq!(lines(&api, "\n").await.status, 422);
+    assert_eq!(lines(&api, &"{}\n".repeat(1001)).await.status, 422);
+    let full: Vec<Value> = (0..1000).map(|i| serde_json::from_str(&event(&format!("e{i}"))).unwrap()).collect();
+    let reply = api.post(BATCH, &Value::from(full).to_string()).await;
+    assert_eq!((reply.status, statuses(&reply).len()), (202, 1000));
+}
+
+#[tokio::test]
+async fn a_batch_has_no_key_of_its_own() {
+    let api = start(|_| ()).await;
+    let headers = [("content-type", "application/json"), AUTHORIZED, ("idempotency-key", "k")];
+    let reply = api.send("POST", BATCH, &headers, &format!("[{}]", event("a"))).await;
+    assert_eq!(reply.status, 422);
+    assert_eq!(api.post(BATCH, "[{]").await.status, 400);
+}

@@ -1,0 +1,191 @@
+//! A sink in memory, the API on loopback in front of it, and a client that can be as slow or as wrong as a test needs.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use postrider_domain::{ChannelName, DestinationName, RecordHeader, Secret};
+use postrider_ingest::{ApiKey, EventSink, Ingest, IngestLimits, IngestSettings, RunningIngest, SinkError};
+use postrider_telemetry::Registry;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    time::timeout,
+};
+
+/// How long a test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const KEY: &str = "key-of-the-shop";
+
+/// What the sink answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Acknowledge,
+    /// Acknowledges only as far as permits are given to `gate`.
+    Hold,
+    Full,
+    Unavailable,
+    Unknown,
+    TooLarge,
+    /// Unavailable for keys that begin with `bad`.
+    Picky,
+}
+
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub key: String,
+    pub value: Vec<u8>,
+    pub headers: Vec<RecordHeader>,
+}
+
+/// Keeps what it is given; its answer can be chosen.
+pub struct MemorySink {
+    pub mode: Mutex<Mode>,
+    pub written: Mutex<Vec<Written>>,
+    pub gate: Semaphore,
+    pub waiting: Semaphore,
+}
+
+#[async_trait]
+impl EventSink for MemorySink {
+    async fn produce(&self, key: &str, value: Vec<u8>, headers: Vec<RecordHeader>) -> Result<(i32, i64), SinkError> {
+        let mode = *self.mode.lock().unwrap();
+        match mode {
+            Mode::Acknowledge => {}
+            Mode::Hold => {
+                self.waiting.add_permits(1);
+                self.gate.acquire().await.unwrap().forget();
+            }
+            Mode::Full => return Err(SinkError::Full { retry_after: Duration::from_secs(7) }),
+            Mode::Unavailable => return Err(SinkError::Unavailable("no broker".into())),
+            Mode::Picky if key.starts_with("bad") => return Err(SinkError::Unavailable("no broker".into())),
+            Mode::Picky => {}
+            Mode::Unknown => return Err(SinkError::Unknown("timed out".into())),
+            Mode::TooLarge => return Err(SinkError::TooLarge),
+        }
+        let mut written = self.written.lock().unwrap();
+        written.push(Written { key: key.to_owned(), value, headers });
+        Ok((3, i64::try_from(written.len()).unwrap() - 1))
+    }
+
+    fn ready(&self) -> bool {
+        true
+    }
+}
+
+/// The API under test.
+pub struct Api {
+    pub sink: Arc<MemorySink>,
+    pub registry: Registry,
+    pub address: SocketAddr,
+    pub running: RunningIngest,
+}
+
+pub fn settings() -> IngestSettings {
+    IngestSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        body_max: 64 * 1024,
+        keys: vec![ApiKey { source: "shop".to_owned(), key: Secret::new(KEY) }],
+        not_before_max: Duration::from_secs(24 * 3600),
+        channels: BTreeSet::from(ChannelName::ALL),
+        slack_destinations: BTreeSet::from([DestinationName::new("ops")]),
+        limits: IngestLimits { drain_timeout: PATIENCE, ..IngestLimits::default() },
+    }
+}
+
+pub async fn start(change: impl FnOnce(&mut IngestSettings)) -> Api {
+    let mut settings = settings();
+    change(&mut settings);
+    let sink = Arc::new(MemorySink {
+        mode: Mutex::new(Mode::Acknowledge),
+        written: Mutex::default(),
+        gate: Semaphore::new(0),
+        waiting: Semaphore::new(0),
+    });
+    let registry = Registry::new();
+    let running = Ingest::start(settings, Arc::<MemorySink>::clone(&sink), &registry).await.unwrap();
+    Api { sink, registry, address: running.address(), running }
+}
+
+/// An answer, its headers in lower case.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: Value,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Api {
+    pub fn set(&self, mode: Mode) {
+        *self.sink.mode.lock().unwrap() = mode;
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
+        self.send("POST", path, &[("content-type", "application/json"), AUTHORIZED], body).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut client = self.open(method, path, headers, body.len()).await;
+        client.write_all(body.as_bytes()).await.unwrap();
+        reply(&mut client).await
+    }
+
+    /// Sends a head that promises `length` bytes of body.
+    pub async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("content-length: {length}\r\n\r\n"));
+        let mut client = TcpStream::connect(self.address).await.unwrap();
+        client.write_all(head.as_bytes()).await.unwrap();
+        client
+    }
+
+    /// The value of one series, as `/metrics` would show it.
+    pub fn metric(&self, series: &str) -> Option<f64> {
+        let text =
+            postrider_telemetry::prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    pub fn series(&self) -> usize {
+        let text =
+            postrider_telemetry::prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    }
+}
+
+pub const AUTHORIZED: (&str, &str) = ("authorization", "Bearer key-of-the-shop");
+
+/// Reads until the server closes.
+pub async fn reply(client: &mut TcpStream) -> Reply {
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, client.read_to_end(&mut bytes)).await.expect("an answer").unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Reply { status, head: head.to_owned(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+}
+
+pub fn event(key: &str) -> String {
+    format!(
+        r#"{{"event_key": "{key}", "type": "order.shipped",
+            "email": {{"to": [{{"address": "ada@Example.com"}}], "cc": [{{"address": "ada@example.com"}}],
+                       "subject": "On its way", "text": "It is on its way"}},
+            "slack": {{"to": ["ops"], "text": "shipped"}}}}"#
+    )
+}
