@@ -96,9 +96,10 @@ impl Producer {
         if self.outlet.is_down() {
             return Err(ProduceError::Unavailable { detail: "no broker can be reached".to_owned() });
         }
-        let partitions = self.outlet.partitions(topic, Duration::from_secs(2)).await.ok_or_else(|| {
-            ProduceError::Unavailable { detail: format!("the partitions of {topic} are not known") }
-        })?;
+        let partitions =
+            self.outlet.partitions(topic, Duration::from_secs(2)).await.ok_or_else(|| ProduceError::Unavailable {
+                detail: format!("the partitions of {topic} are not known"),
+            })?;
         let (reply, answer) = oneshot::channel();
         let write = Write {
             topic: topic.to_owned(),

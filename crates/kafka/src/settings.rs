@@ -120,10 +120,8 @@ mod tests {
 
     #[test]
     fn what_the_promises_rest_on_is_refused_by_name() {
-        let properties = BTreeMap::from([
-            ("acks".to_owned(), "1".to_owned()),
-            ("session.timeout.ms".to_owned(), "6000".to_owned()),
-        ]);
+        let properties =
+            BTreeMap::from([("acks".to_owned(), "1".to_owned()), ("session.timeout.ms".to_owned(), "6000".to_owned())]);
         let names: Vec<_> = refused_properties(&properties).into_iter().map(|property| property.name).collect();
         assert_eq!(names, ["acks"]);
         let settings = KafkaSettings { bootstrap_servers: String::new(), properties };

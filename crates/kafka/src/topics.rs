@@ -7,4 +7,4 @@ mod plan;
 
 pub use apply::{Change, apply};
 pub use check::{Problem, Severity, check, check_lane};
-pub use plan::{TopicPlan, TopicSpec};
+pub use plan::{TopicKind, TopicPlan, TopicSpec};

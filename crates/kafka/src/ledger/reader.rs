@@ -1,0 +1,240 @@
+//! The thread of a ledger: restores what it was asked to, tails what it has restored.
+
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, TryRecvError},
+    time::{Duration, Instant},
+};
+
+use postrider_domain::{LedgerRecord, Timestamp};
+use rdkafka::{
+    Message, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
+    message::BorrowedMessage,
+    topic_partition_list::Offset,
+};
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    LedgerEvent, LedgerSettings, Order, Positions,
+    restore::{Start, ask},
+};
+use crate::{KafkaError, KafkaSettings, client::PlainContext, error::describe};
+
+/// Ledger records handed over at once, at most.
+const BATCH: usize = 5_000;
+/// How long it waits for records before it looks for orders again.
+const IDLE: Duration = Duration::from_millis(10);
+/// After a question that was not answered.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How far a partition has come.
+enum State {
+    /// The questions are still to be asked.
+    Waiting {
+        retry_at: Instant,
+        said: String,
+    },
+    /// Everything below the positions' `ledger_high` is still to be delivered.
+    Restoring(Positions),
+    Tailing,
+}
+
+struct Shelf {
+    epoch: u64,
+    state: State,
+    /// Read and not yet handed over.
+    records: Vec<LedgerRecord>,
+}
+
+/// The lane has gone.
+struct Gone;
+
+pub(super) struct Reader {
+    consumer: BaseConsumer<PlainContext>,
+    settings: LedgerSettings,
+    orders: Receiver<Order>,
+    events: Sender<LedgerEvent>,
+    shelves: BTreeMap<i32, Shelf>,
+    /// Entries that could not be decoded, since the start.
+    undecodable: u64,
+}
+
+impl Reader {
+    pub(super) fn new(
+        kafka: &KafkaSettings,
+        settings: LedgerSettings,
+        orders: Receiver<Order>,
+        events: Sender<LedgerEvent>,
+    ) -> Result<Self, KafkaError> {
+        let overrides = [
+            ("group.id", settings.group.as_str()), // to ask for committed offsets; never joined
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            // What retention took meanwhile needs no receipt any more.
+            ("auto.offset.reset", "earliest"),
+            ("enable.partition.eof", "true"),
+            ("isolation.level", "read_uncommitted"),
+            ("queued.min.messages", "50000"),
+            ("queued.max.messages.kbytes", "32768"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("fetch.wait.max.ms", "100"),
+        ];
+        let consumer = kafka
+            .client_config(&format!("{}-ledger", settings.group), &overrides)
+            .create_with_context(PlainContext::default())
+            .map_err(|source| KafkaError::Client { purpose: "a lane's ledger", source })?;
+        Ok(Self { consumer, settings, orders, events, shelves: BTreeMap::new(), undecodable: 0 })
+    }
+
+    /// Until the handle or the lane is gone.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Restore { partition, epoch }) => self.restore(partition, epoch),
+                Ok(Order::Forget { partition }) => self.forget(partition),
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => {
+                    if self.start_waiting().and_then(|()| self.read()).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn restore(&mut self, partition: i32, epoch: u64) {
+        self.forget(partition);
+        let state = State::Waiting { retry_at: Instant::now(), said: String::new() };
+        self.shelves.insert(partition, Shelf { epoch, state, records: Vec::new() });
+    }
+
+    fn forget(&mut self, partition: i32) {
+        let Some(Shelf { state, .. }) = self.shelves.remove(&partition) else { return };
+        if matches!(state, State::Waiting { .. }) {
+            return;
+        }
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition(&self.settings.ledger_topic, partition);
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            tracing::error!(partition, %error, "cannot stop reading the ledger");
+        }
+    }
+
+    /// Asks the questions of one partition whose turn it is, so that records and orders are not kept waiting by many.
+    fn start_waiting(&mut self) -> Result<(), Gone> {
+        let now = Instant::now();
+        let due = self.shelves.iter().find_map(|(partition, shelf)| match &shelf.state {
+            State::Waiting { retry_at, .. } if *retry_at <= now => Some(*partition),
+            State::Waiting { .. } | State::Restoring(_) | State::Tailing => None,
+        });
+        let Some(partition) = due else { return Ok(()) };
+        let started = ask(&self.consumer, &self.settings, partition)
+            .and_then(|start| self.assign(partition, start.low).map(|()| start).map_err(|error| describe(&error)));
+        match started {
+            Ok(Start { low, positions }) => self.begin(partition, low, positions),
+            Err(detail) => self.failed(partition, detail),
+        }
+    }
+
+    fn begin(&mut self, partition: i32, low: i64, positions: Positions) -> Result<(), Gone> {
+        let nothing_to_read = positions.ledger_high <= low;
+        if let Some(shelf) = self.shelves.get_mut(&partition) {
+            shelf.state = State::Restoring(positions);
+        }
+        if nothing_to_read { self.restored(partition) } else { Ok(()) }
+    }
+
+    fn assign(&self, partition: i32, offset: i64) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&self.settings.ledger_topic, partition, Offset::Offset(offset))?;
+        self.consumer.incremental_assign(&list)
+    }
+
+    fn failed(&mut self, partition: i32, detail: String) -> Result<(), Gone> {
+        let Some(shelf) = self.shelves.get_mut(&partition) else { return Ok(()) };
+        let known = matches!(&shelf.state, State::Waiting { said, .. } if *said == detail);
+        shelf.state = State::Waiting { retry_at: Instant::now() + RETRY_AFTER, said: detail.clone() };
+        if known {
+            return Ok(());
+        }
+        let event = LedgerEvent::Failed { partition, epoch: shelf.epoch, detail };
+        self.events.blocking_send(event).map_err(|_| Gone)
+    }
+
+    /// Takes what lies ready, up to one batch, and hands it over.
+    fn read(&mut self) -> Result<(), Gone> {
+        let mut wait = IDLE;
+        for _ in 0..BATCH {
+            let Some(polled) = self.consumer.poll(wait) else { break };
+            wait = Duration::ZERO;
+            let done = match polled {
+                Ok(message) => shelve(&mut self.shelves, &mut self.undecodable, &message),
+                Err(RdKafkaError::PartitionEOF(partition)) => {
+                    is_restoring(&self.shelves, partition).then_some(partition)
+                }
+                Err(error) => {
+                    note_error(&error);
+                    None
+                }
+            };
+            if let Some(partition) = done {
+                self.restored(partition)?;
+            }
+        }
+        let partitions: Vec<i32> = self.shelves.keys().copied().collect();
+        partitions.into_iter().try_for_each(|partition| self.hand_over(partition))
+    }
+
+    fn hand_over(&mut self, partition: i32) -> Result<(), Gone> {
+        let Some(shelf) = self.shelves.get_mut(&partition).filter(|shelf| !shelf.records.is_empty()) else {
+            return Ok(());
+        };
+        let (epoch, records) = (shelf.epoch, std::mem::take(&mut shelf.records));
+        self.events.blocking_send(LedgerEvent::Records { partition, epoch, records }).map_err(|_| Gone)
+    }
+
+    fn restored(&mut self, partition: i32) -> Result<(), Gone> {
+        self.hand_over(partition)?;
+        let Some(shelf) = self.shelves.get_mut(&partition) else { return Ok(()) };
+        let epoch = shelf.epoch;
+        match std::mem::replace(&mut shelf.state, State::Tailing) {
+            State::Restoring(positions) => {
+                self.events.blocking_send(LedgerEvent::Restored { partition, epoch, positions }).map_err(|_| Gone)
+            }
+            State::Waiting { .. } | State::Tailing => Ok(()),
+        }
+    }
+}
+
+fn is_restoring(shelves: &BTreeMap<i32, Shelf>, partition: i32) -> bool {
+    shelves.get(&partition).is_some_and(|shelf| matches!(shelf.state, State::Restoring(_)))
+}
+
+/// Puts the record on its shelf. The partition, if its restore is complete with it.
+fn shelve(shelves: &mut BTreeMap<i32, Shelf>, undecodable: &mut u64, message: &BorrowedMessage<'_>) -> Option<i32> {
+    let (partition, offset) = (message.partition(), message.offset());
+    let shelf = shelves.get_mut(&partition)?;
+    let appended_at = Timestamp(message.timestamp().to_millis().unwrap_or(0));
+    match postrider_wire::decode_ledger_record(message.key().unwrap_or_default(), message.payload(), appended_at) {
+        Ok(record) => shelf.records.extend(record),
+        Err(error) => {
+            *undecodable += 1;
+            if undecodable.is_power_of_two() {
+                tracing::error!(partition, offset, count = *undecodable, %error, "a ledger entry cannot be read and is passed over");
+            }
+        }
+    }
+    match &shelf.state {
+        State::Restoring(positions) if positions.ledger_high <= offset + 1 => Some(partition),
+        State::Restoring(_) | State::Waiting { .. } | State::Tailing => None,
+    }
+}
+
+fn note_error(error: &RdKafkaError) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown) => tracing::debug!("the ledger waits for a broker"),
+        _ => tracing::warn!(error = %describe(error), "cannot read the ledger for now"),
+    }
+}

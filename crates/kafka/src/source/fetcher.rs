@@ -1,0 +1,174 @@
+//! The consumer that is in no group: reads the partitions it is told to, from the offsets it is told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use postrider_domain::{Position, Record, RecordHeader, Timestamp};
+use rdkafka::{
+    Message, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers},
+    topic_partition_list::Offset,
+};
+
+use super::SourceSettings;
+use crate::{KafkaError, KafkaSettings, client::PlainContext, error::describe};
+
+/// Records of one batch at most.
+const BATCH_RECORDS: usize = 500;
+/// Bytes of one batch at most, but for its last record.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where a partition stands.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// The next offset to hand out; gaps may lie ahead of it.
+    pub(super) next: i64,
+    pub(super) paused: bool,
+    /// The end that is known to hold nothing more for us, whatever its offset says.
+    pub(super) end_seen: i64,
+}
+
+/// What one look at the topic brought.
+#[derive(Debug, Default)]
+pub(super) struct Haul {
+    pub(super) records: Vec<Record>,
+    /// Partitions of which everything has been read.
+    pub(super) at_end: Vec<i32>,
+    /// Some position does not exist; librdkafka does not say which.
+    pub(super) out_of_range: bool,
+    pub(super) fatal: Option<String>,
+}
+
+pub(super) struct Fetcher {
+    consumer: BaseConsumer<PlainContext>,
+    topic: String,
+    pub(super) reading: BTreeMap<i32, Reading>,
+}
+
+impl Fetcher {
+    pub(super) fn new(kafka: &KafkaSettings, settings: &SourceSettings) -> Result<Self, KafkaError> {
+        let overrides = [
+            ("group.id", settings.group.as_str()), // asked for by librdkafka's assign; never joined
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "true"),
+            ("queued.min.messages", "2000"),
+            ("queued.max.messages.kbytes", "16384"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("fetch.wait.max.ms", "100"),
+        ];
+        let consumer = kafka
+            .client_config(&settings.client_id, &overrides)
+            .create_with_context(PlainContext::default())
+            .map_err(|source| KafkaError::Client { purpose: "a lane's records", source })?;
+        Ok(Self { consumer, topic: settings.topic.clone(), reading: BTreeMap::new() })
+    }
+
+    /// Starts, or starts over, at exactly this offset.
+    pub(super) fn read_from(&mut self, partition: i32, offset: i64) -> KafkaResult<()> {
+        self.stop(&[partition])?;
+        let mut list = TopicPartitionList::with_capacity(1);
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+        self.consumer.incremental_assign(&list)?;
+        self.consumer.resume(&list)?; // a pause survives assignments
+        let reading = Reading { next: offset, paused: false, end_seen: 0 };
+        self.reading.insert(partition, reading);
+        Ok(())
+    }
+
+    /// Reads these no more; those not being read are passed over.
+    pub(super) fn stop(&mut self, partitions: &[i32]) -> KafkaResult<()> {
+        let list = self.list(partitions);
+        partitions.iter().for_each(|partition| drop(self.reading.remove(partition)));
+        if list.count() == 0 { Ok(()) } else { self.consumer.incremental_unassign(&list) }
+    }
+
+    pub(super) fn pause(&mut self, partitions: &[i32]) -> KafkaResult<()> {
+        self.consumer.pause(&self.list(partitions))?;
+        self.each(partitions, |reading| reading.paused = true);
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self, partitions: &[i32]) -> KafkaResult<()> {
+        self.consumer.resume(&self.list(partitions))?;
+        self.each(partitions, |reading| reading.paused = false);
+        Ok(())
+    }
+
+    fn each(&mut self, partitions: &[i32], mut change: impl FnMut(&mut Reading)) {
+        for partition in partitions {
+            if let Some(reading) = self.reading.get_mut(partition) {
+                change(reading);
+            }
+        }
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions.iter().filter(|partition| self.reading.contains_key(partition)) {
+            list.add_partition(&self.topic, *partition);
+        }
+        list
+    }
+
+    /// Waits up to `patience` for the first record and takes what lies ready, up to one batch.
+    pub(super) fn poll(&mut self, patience: Duration) -> Haul {
+        let (mut haul, mut bytes, mut wait) = (Haul::default(), 0, patience);
+        while haul.records.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    if let Some(record) = take(&mut self.reading, &message) {
+                        bytes += record.size();
+                        haul.records.push(record);
+                    }
+                }
+                Some(Err(error)) => note_error(&mut haul, &error),
+            }
+            wait = Duration::ZERO;
+        }
+        haul
+    }
+
+    /// First offset and end of a partition. Waits up to `patience`.
+    pub(super) fn watermarks(&self, partition: i32, patience: Duration) -> KafkaResult<(i64, i64)> {
+        self.consumer.fetch_watermarks(&self.topic, partition, patience)
+    }
+}
+
+/// Counts the message in and copies it out; none if it is not ours to hand out (any more).
+fn take(reading: &mut BTreeMap<i32, Reading>, message: &BorrowedMessage<'_>) -> Option<Record> {
+    let reading = reading.get_mut(&message.partition())?;
+    if message.offset() < reading.next {
+        return None;
+    }
+    reading.next = message.offset() + 1;
+    let headers = message.headers().map(|headers| {
+        let copy = |header: rdkafka::message::Header<'_, &[u8]>| RecordHeader {
+            name: header.key.to_owned(),
+            value: header.value.map(<[u8]>::to_vec),
+        };
+        headers.iter().map(copy).collect()
+    });
+    Some(Record {
+        position: Position { partition: message.partition(), offset: message.offset() },
+        appended_at: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    })
+}
+
+fn note_error(haul: &mut Haul, error: &RdKafkaError) {
+    match error {
+        RdKafkaError::PartitionEOF(partition) => haul.at_end.push(*partition),
+        RdKafkaError::MessageConsumptionFatal(_) => haul.fatal = Some(describe(error)),
+        _ => match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => haul.out_of_range = true,
+            Some(RDKafkaErrorCode::AllBrokersDown) => {} // the member hears of it too
+            _ => tracing::warn!(error = %describe(error), "cannot fetch for now"),
+        },
+    }
+}

@@ -1,0 +1,167 @@
+//! The consumer that is in the group. It is assigned partitions and commits; it fetches nothing, because it answers
+//! every assignment with an empty list.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
+    types::RDKafkaRespErr,
+};
+
+use super::{
+    CommitPosition, SourceSettings,
+    commits::{CommitAnswer, failure_kind},
+};
+use crate::{KafkaError, KafkaSettings, client, error::describe, groups::position_list};
+
+/// What the callbacks saw.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Assigned(Vec<i32>),
+    Revoked(Vec<i32>),
+    Lost(Vec<i32>),
+    Committed(CommitAnswer),
+    Down(String),
+    Fatal(String),
+}
+
+#[derive(Default)]
+struct MemberContext {
+    notices: Mutex<VecDeque<Notice>>,
+    closing: AtomicBool,
+}
+
+impl MemberContext {
+    fn note(&self, notice: Notice) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push_back(notice);
+    }
+}
+
+impl ClientContext for MemberContext {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        client::log(level, fac, message);
+    }
+
+    fn error(&self, error: RdKafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.note(Notice::Down(reason.to_owned())),
+            Some(RDKafkaErrorCode::Fatal) => self.note(Notice::Fatal(format!("{}: {reason}", describe(&error)))),
+            _ => tracing::debug!(error = %describe(&error), reason, "group member error"),
+        }
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+        let nothing = TopicPartitionList::new();
+        let answered = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.note(Notice::Assigned(partitions));
+            consumer.incremental_assign(&nothing)
+        } else if consumer.assignment_lost() {
+            self.note(Notice::Lost(partitions));
+            consumer.incremental_unassign(&nothing)
+        } else if self.closing.load(Ordering::Acquire) {
+            consumer.incremental_unassign(&nothing)
+        } else {
+            self.note(Notice::Revoked(partitions)); // answered by `Member::release`
+            Ok(())
+        };
+        if let Err(error) = answered {
+            self.note(Notice::Fatal(format!("the rebalance was not taken: {error}")));
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let elements = offsets.elements();
+        let error = result.err().or_else(|| elements.iter().find_map(|element| element.error().err()));
+        self.note(Notice::Committed(match error {
+            None => Ok(()),
+            Some(error) => Err((failure_kind(error.rdkafka_error_code()), describe(&error))),
+        }));
+    }
+}
+
+pub(super) struct Member {
+    consumer: BaseConsumer<MemberContext>,
+    topic: String,
+}
+
+impl Member {
+    /// Joins the group.
+    pub(super) fn join(kafka: &KafkaSettings, settings: &SourceSettings) -> Result<Self, KafkaError> {
+        let overrides = [
+            ("group.id", settings.group.as_str()),
+            ("group.protocol", "classic"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+        ];
+        let consumer: BaseConsumer<MemberContext> = kafka
+            .client_config(&settings.client_id, &overrides)
+            .create_with_context(MemberContext::default())
+            .map_err(|source| KafkaError::Client { purpose: "a lane's membership", source })?;
+        consumer
+            .subscribe(&[&settings.topic])
+            .map_err(|source| KafkaError::request(format!("subscribe to {}", settings.topic), source))?;
+        Ok(Self { consumer, topic: settings.topic.clone() })
+    }
+
+    /// Serves callbacks; never waits. What they saw, in order.
+    pub(super) fn poll(&self) -> VecDeque<Notice> {
+        // One callback a call at most; a few calls, so that a burst does not wait for the next round.
+        for _ in 0..4 {
+            if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
+                self.note_error(&error);
+            }
+        }
+        std::mem::take(&mut self.consumer.context().notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_error(&self, error: &RdKafkaError) {
+        let context = self.consumer.context();
+        match error {
+            RdKafkaError::MessageConsumptionFatal(_) => context.note(Notice::Fatal(describe(error))),
+            _ if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {
+                context.note(Notice::Down(describe(error)));
+            }
+            _ => tracing::warn!(topic = %self.topic, error = %describe(error), "the group member reports an error"),
+        }
+    }
+
+    /// Hands the commit to librdkafka; its answer is a notice.
+    pub(super) fn commit(&self, positions: &[CommitPosition]) -> Result<(), RdKafkaError> {
+        let list = position_list(&self.topic, positions)?;
+        self.consumer.commit(&list, CommitMode::Async)
+    }
+
+    /// Answers the revoke that waits.
+    pub(super) fn release(&self) -> Result<(), RdKafkaError> {
+        self.consumer.incremental_unassign(&TopicPartitionList::new())
+    }
+
+    /// Whether the cluster answers within `patience`.
+    pub(super) fn broker_answers(&self, patience: Duration) -> bool {
+        self.consumer.fetch_metadata(Some(&self.topic), patience).is_ok()
+    }
+
+    /// Leaves the group; what is still owned is given up. Blocks until the coordinator has heard of it.
+    pub(super) fn leave(self, revoke_waits: bool) {
+        self.consumer.context().closing.store(true, Ordering::Release);
+        if revoke_waits && let Err(error) = self.release() {
+            tracing::warn!(%error, "the last revoke was not answered");
+        }
+        drop(self.consumer);
+    }
+}

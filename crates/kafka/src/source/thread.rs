@@ -1,0 +1,282 @@
+//! The thread of a source: orders in, events out, one small step after the other; nothing in it waits for long.
+
+use std::{
+    collections::BTreeSet,
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    time::{Duration, Instant},
+};
+
+use rdkafka::error::KafkaResult;
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    Order, SourceEvent, SourceSettings,
+    commits::Commits,
+    fetcher::{Fetcher, Haul},
+    member::{Member, Notice},
+    outbox::Outbox,
+    watch::{Look, Watch},
+};
+use crate::{KafkaError, KafkaSettings};
+
+/// How long it waits for records before it looks for orders again.
+const IDLE: Duration = Duration::from_millis(10);
+/// How often the lane's channel is tried again while it is full.
+const BLOCKED: Duration = Duration::from_millis(2);
+const PROBE_EVERY_WHILE_DOWN: Duration = Duration::from_secs(1);
+
+/// Why the thread goes on or ends.
+enum Step {
+    GoOn,
+    Leave,
+    Fail(String),
+}
+
+pub(super) struct SourceThread {
+    member: Member,
+    fetcher: Fetcher,
+    orders: Receiver<Order>,
+    outbox: Outbox,
+    commits: Commits,
+    watch: Watch,
+    /// Ours and not asked back.
+    readable: BTreeSet<i32>,
+    /// Asked back and not yet released; none: no revoke waits.
+    asked_back: Option<BTreeSet<i32>>,
+    /// Set while all brokers are away: when to look again.
+    down: Option<Instant>,
+}
+
+impl SourceThread {
+    pub(super) fn new(
+        kafka: &KafkaSettings,
+        settings: &SourceSettings,
+        orders: Receiver<Order>,
+        events: Sender<SourceEvent>,
+    ) -> Result<Self, KafkaError> {
+        Ok(Self {
+            fetcher: Fetcher::new(kafka, settings)?,
+            member: Member::join(kafka, settings)?,
+            orders,
+            outbox: Outbox::new(events),
+            commits: Commits::default(),
+            watch: Watch::new(),
+            readable: BTreeSet::new(),
+            asked_back: None,
+            down: None,
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        let end = loop {
+            match self.step() {
+                Step::GoOn => {}
+                end => break end,
+            }
+        };
+        let Self { member, fetcher, outbox, asked_back, .. } = self;
+        drop(fetcher);
+        member.leave(asked_back.is_some());
+        outbox.finish(match end {
+            Step::Fail(detail) => SourceEvent::Fatal(KafkaError::Fatal { purpose: "a lane's source", detail }),
+            Step::GoOn | Step::Leave => SourceEvent::Closed,
+        });
+    }
+
+    /// One round: orders, group, commits, lane, records, a look from outside.
+    fn step(&mut self) -> Step {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Close) | Err(TryRecvError::Disconnected) => return Step::Leave,
+                Ok(order) => self.obey(order),
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        for notice in self.member.poll() {
+            if let Some(detail) = self.heed(notice) {
+                return Step::Fail(detail);
+            }
+        }
+        if let Some(event) = self.commits.pump(&self.member) {
+            self.outbox.news(event);
+        }
+        if self.outbox.flush().is_err() {
+            return Step::Leave;
+        }
+        let step = if self.outbox.has_room() { self.fetch() } else { self.wait_for_room() };
+        self.look_from_outside();
+        step
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::ReadFrom { partition, offset } if self.readable.contains(&partition) => {
+                self.outbox.forget(&[partition]);
+                report("start reading", self.fetcher.read_from(partition, offset));
+            }
+            Order::ReadFrom { partition, .. } => {
+                tracing::debug!(partition, "not read: the partition is no longer ours");
+            }
+            Order::Pause(partitions) => report("pause", self.fetcher.pause(&partitions)),
+            Order::Resume(partitions) => report("resume", self.fetcher.resume(&partitions)),
+            Order::Commit(positions) => self.commits.push(positions),
+            Order::Release(partitions) => self.release(&partitions),
+            Order::Close => {} // ends the loop before it comes here
+        }
+    }
+
+    /// Lets the revoke go on once nothing of it is held any more.
+    fn release(&mut self, partitions: &[i32]) {
+        let Some(held) = &mut self.asked_back else { return };
+        partitions.iter().for_each(|partition| drop(held.remove(partition)));
+        if held.is_empty() {
+            self.asked_back = None;
+            report("give partitions back", self.member.release());
+        }
+    }
+
+    /// Takes in what the group said. Words, if the client is dead.
+    fn heed(&mut self, notice: Notice) -> Option<String> {
+        match notice {
+            Notice::Assigned(partitions) => {
+                self.readable.extend(&partitions);
+                self.outbox.news(SourceEvent::Assigned(partitions));
+            }
+            Notice::Revoked(partitions) => {
+                self.give_up(&partitions);
+                self.asked_back = Some(partitions.iter().copied().collect());
+                self.outbox.news(SourceEvent::Revoked(partitions));
+                self.release(&[]); // a revoke of nothing needs no answer
+            }
+            Notice::Lost(partitions) => {
+                self.give_up(&partitions);
+                self.asked_back = None;
+                self.outbox.news(SourceEvent::Lost(partitions));
+            }
+            Notice::Committed(answer) => {
+                if answer.is_ok() {
+                    self.available();
+                }
+                if let Some(event) = self.commits.answered(answer) {
+                    self.outbox.news(event);
+                }
+            }
+            Notice::Down(detail) if self.down.is_none() => {
+                self.down = Some(Instant::now() + PROBE_EVERY_WHILE_DOWN);
+                self.outbox.news(SourceEvent::Unavailable { detail });
+            }
+            Notice::Down(_) => {}
+            Notice::Fatal(detail) => return Some(detail),
+        }
+        None
+    }
+
+    fn give_up(&mut self, partitions: &[i32]) {
+        partitions.iter().for_each(|partition| drop(self.readable.remove(partition)));
+        self.outbox.forget(partitions);
+        report("stop reading", self.fetcher.stop(partitions));
+    }
+
+    fn available(&mut self) {
+        if self.down.take().is_some() {
+            self.outbox.news(SourceEvent::Available);
+        }
+    }
+
+    /// Takes records in; also the pause between two rounds when there are none.
+    fn fetch(&mut self) -> Step {
+        let Haul { records, at_end, out_of_range, fatal } = self.fetcher.poll(IDLE);
+        if let Some(detail) = fatal {
+            return Step::Fail(detail);
+        }
+        if !records.is_empty() || !at_end.is_empty() {
+            self.available();
+        }
+        self.outbox.records(records);
+        self.note_ends(&at_end);
+        if out_of_range {
+            self.find_outside();
+        }
+        Step::GoOn
+    }
+
+    /// librdkafka has read to the end: what the end's offset says beyond the position is a gap.
+    fn note_ends(&mut self, at_end: &[i32]) {
+        for partition in at_end {
+            // Only a partition that looked stalled is worth the question.
+            let Some(reading) = self.fetcher.reading.get(partition).filter(|reading| reading.end_seen != 0) else {
+                continue;
+            };
+            let end = self.fetcher.watermarks(*partition, IDLE * 50).map_or(reading.end_seen, |(_, end)| end);
+            if let Some(reading) = self.fetcher.reading.get_mut(partition) {
+                reading.end_seen = end;
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self) -> Step {
+        match self.orders.recv_timeout(BLOCKED) {
+            Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return Step::Leave,
+            Ok(order) => self.obey(order),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        Step::GoOn
+    }
+
+    fn look_from_outside(&mut self) {
+        if let Some(at) = self.down {
+            if at <= Instant::now() {
+                self.down = Some(Instant::now() + PROBE_EVERY_WHILE_DOWN);
+                if self.member.broker_answers(IDLE * 50) {
+                    self.available();
+                }
+            }
+        } else if self.watch.is_due() {
+            let look = self.watch.look(&self.fetcher);
+            self.take_look(look);
+        }
+    }
+
+    fn take_look(&mut self, look: Look) {
+        for (partition, detail) in look.outside {
+            report("stop reading", self.fetcher.stop(&[partition]));
+            self.outbox.news(SourceEvent::OutOfRange { partition, detail });
+        }
+        for (partition, next) in look.stalled {
+            tracing::error!(
+                partition,
+                position = next,
+                "no record for a minute although there are more; starting over"
+            );
+            report("start over", self.fetcher.read_from(partition, next));
+            if let Some(reading) = self.fetcher.reading.get_mut(&partition) {
+                reading.end_seen = 1; // asks for the end once it is reached, see `note_ends`
+            }
+        }
+        if !look.ends.is_empty() {
+            self.outbox.news(SourceEvent::Ends(look.ends));
+        }
+    }
+
+    /// Some position does not exist. If none is found now, the one that stopped is not known: all start over.
+    fn find_outside(&mut self) {
+        let look = self.watch.look(&self.fetcher);
+        if look.outside.is_empty() {
+            let places: Vec<_> = self.fetcher.reading.iter().map(|(p, r)| (*p, r.next, r.paused)).collect();
+            for (partition, next, paused) in places {
+                report("start over", self.fetcher.read_from(partition, next));
+                if paused {
+                    report("pause", self.fetcher.pause(&[partition]));
+                }
+            }
+        }
+        self.take_look(look);
+    }
+}
+
+/// librdkafka refuses these only for arguments that are wrong, which would be a bug worth a line.
+fn report(act: &str, result: KafkaResult<()>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "cannot {act}");
+    }
+}
