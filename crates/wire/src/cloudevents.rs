@@ -32,6 +32,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_names_itself_in_its_headers() {
+        let mut event = Notification {
+            source: "shop".to_owned(),
+            event_key: "order-1017-shipped".to_owned(),
+            event_type: "order.shipped".to_owned(),
+            occurred_at: Timestamp(1_700_000_000_000),
+            not_before: None,
+            expires_at: None,
+            template: None,
+            email: None,
+            slack: None,
+            metadata: [].into(),
+        };
+        let headers = |event: &Notification, traceparent| -> Vec<String> {
+            let said = |header: RecordHeader| String::from_utf8(header.value.unwrap()).unwrap();
+            event_headers(event, traceparent).into_iter().map(|h| format!("{}={}", h.name.clone(), said(h))).collect()
+        };
+        let expected = [
+            "ce_specversion=1.0",
+            "ce_id=order-1017-shipped",
+            "ce_source=shop",
+            "ce_type=order.shipped",
+            "ce_time=2023-11-14T22:13:20Z",
+            "content-type=application/avro",
+            "traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ];
+        let trace_parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(headers(&event, Some(trace_parent)), expected);
+        event.occurred_at = Timestamp(i64::MAX);
+        let without: Vec<_> = [&expected[..4], &expected[5..6]].concat();
+        assert_eq!(headers(&event, None), without);
+    }
+
+    #[test]
     fn times_are_said_in_utc_and_left_out_where_they_cannot_be() {
         assert_eq!(rfc3339(Timestamp(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
         assert_eq!(rfc3339(Timestamp(0)).as_deref(), Some("1970-01-01T00:00:00Z"));

@@ -24,8 +24,9 @@ pub(crate) struct Released {
     pub(crate) json: &'static str,
     /// CRC-64-AVRO as the Avro specification, Java and fastavro spell the canonical form, in the wire's byte order.
     pub(crate) fingerprint: [u8; 8],
-    /// The same over a canonical form that keeps logical types, as Rust's and Python's `avro` spell it.
-    pub(crate) fingerprint_with_logical_types: [u8; 8],
+    /// The same over a canonical form that leaves `{"type":"long"}` where a logical type was, as the Rust library and
+    /// Python's `avro` spell it.
+    pub(crate) fingerprint_unreduced: [u8; 8],
 }
 
 /// A record's versions, made ready once: parsing a schema costs more than decoding many records.
@@ -80,7 +81,7 @@ impl Contract {
     pub(crate) fn version_of(&self, fingerprint: [u8; 8]) -> Option<u32> {
         let known = self.versions.iter().find(|version| {
             let released = version.released;
-            released.fingerprint == fingerprint || released.fingerprint_with_logical_types == fingerprint
+            released.fingerprint == fingerprint || released.fingerprint_unreduced == fingerprint
         })?;
         Some(known.released.version)
     }

@@ -134,6 +134,3 @@ impl From<Header> for RecordHeader {
         Self { name: header.name, value: header.value }
     }
 }
-
-#[cfg(test)]
-mod tests;

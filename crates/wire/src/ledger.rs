@@ -169,7 +169,7 @@ pub fn decode_ledger(key: &[u8], value: &[u8]) -> Result<Option<LedgerEntry>, De
 pub fn decode_ledger_view<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<LedgerView<'a>>, DecodeError> {
     let Some(LedgerKey { class, .. }) = LedgerKey::from_bytes(key) else { return Ok(None) };
     let framed = frame::single_object(value).ok_or(DecodeError::Unframed { record: RECORD })?;
-    let ours = [VERSION.fingerprint, VERSION.fingerprint_with_logical_types].map(SchemaRef::Fingerprint);
+    let ours = [VERSION.fingerprint, VERSION.fingerprint_unreduced].map(SchemaRef::Fingerprint);
     if !ours.contains(&framed.schema) {
         return Ok(None);
     }
@@ -264,6 +264,3 @@ impl LedgerView<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -44,12 +44,12 @@ fn without(json: &str, keys: &[&str]) -> Value {
 fn released_schemas_are_unchanged_in_meaning() {
     for (name, _, released) in RECORDS {
         for version in released {
+            // Where no logical type stands, the library's canonical form is the specification's.
             let specification = parse(&without(version.json, &["logicalType"]).to_string());
-            assert_eq!(fingerprint(&specification), version.fingerprint, "{name} {}", version.version);
             assert_eq!(
-                fingerprint(&parse(version.json)),
-                version.fingerprint_with_logical_types,
-                "{name} {}, with logical types",
+                [fingerprint(&specification), fingerprint(&parse(version.json))],
+                [version.fingerprint, version.fingerprint_unreduced],
+                "{name} {}",
                 version.version
             );
         }
