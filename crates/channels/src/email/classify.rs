@@ -1,0 +1,110 @@
+//! From what happened to an answer. Replies are read by a table, top to bottom, the first line that fits decides.
+//!
+//! Three choices that are ours:
+//! - **A refused sender** is `misconfigured` if it is the configured one: every mail would be refused, so the
+//!   destination stops and nothing is burned. A sender that upstream named is that mail's own fault: `permanent`.
+//! - **"Relaying denied" at RCPT** is `permanent` for that recipient, though missing credentials are a common cause: a
+//!   relay for internal domains says it to every outside address, and one such recipient must not stop the
+//!   lane. Dead letters can be sent again; a stopped lane delays everybody.
+//! - **5xx at the greeting or EHLO** is `misconfigured`: no recipient has been named yet, it is about us.
+
+use postrider_domain::{Answer, Failure, Reason};
+
+use super::{
+    fault::{Fault, FaultKind, Stage},
+    reply::Reply,
+};
+
+mod table;
+
+use table::{Class, judge};
+
+/// The answer to a conversation that did not end in an accepted mail.
+pub(super) fn classify(fault: &Fault, sender_is_configured: bool, host: &str) -> Answer {
+    let stage = fault.stage.as_str();
+    match &fault.kind {
+        FaultKind::Refused(reply) => refused(fault.stage, reply, sender_is_configured),
+        FaultKind::Setup { reason, text } => Answer::Misconfigured { failure: Failure::new(*reason, text) },
+        FaultKind::Unfit { reason, text } => Answer::Permanent { failure: Failure::new(*reason, text) },
+        FaultKind::Closed => {
+            lost(fault.stage, Reason::Disconnected, format!("{host} closed the connection during {stage}"))
+        }
+        FaultKind::Broken(error) if fault.stage == Stage::Connect => {
+            lost(fault.stage, Reason::Connect, format!("cannot connect to {host}: {error}"))
+        }
+        FaultKind::Broken(error) => {
+            lost(fault.stage, Reason::Disconnected, format!("the connection to {host} broke during {stage}: {error}"))
+        }
+        FaultKind::Garbled(problem) => {
+            lost(fault.stage, Reason::Protocol, format!("{host} answered {stage} with {problem}"))
+        }
+        FaultKind::TimedOut => {
+            let hint = match fault.stage {
+                Stage::Greeting => "; if it expects TLS from the first byte, set email.tls to \"implicit\"",
+                Stage::Connect
+                | Stage::Ehlo
+                | Stage::Tls
+                | Stage::Auth
+                | Stage::Mail
+                | Stage::Rcpt
+                | Stage::Data
+                | Stage::Body
+                | Stage::Reply => "",
+            };
+            lost(fault.stage, Reason::Timeout, format!("{host} took longer than allowed for {stage}{hint}"))
+        }
+    }
+}
+
+/// After the final dot the relay may have accepted the mail; before it, it cannot have.
+fn lost(stage: Stage, reason: Reason, text: String) -> Answer {
+    if stage == Stage::Reply {
+        return Answer::Unknown { failure: Failure::new(Reason::LostReply, text) };
+    }
+    Answer::Transient { failure: Failure::new(reason, text), retry_after: None }
+}
+
+fn refused(stage: Stage, reply: &Reply, sender_is_configured: bool) -> Answer {
+    let (class, reason) = judge(stage, reply);
+    let text = reply.text();
+    let failure = Failure::new(reason, &text);
+    match class {
+        Class::Transient => Answer::Transient { failure, retry_after: None },
+        Class::Throttled => Answer::Throttled { failure, retry_after: None },
+        Class::Permanent => Answer::Permanent { failure },
+        Class::Misconfigured => misconfigured(reason, &text),
+        Class::Sender if sender_is_configured => misconfigured(Reason::SenderRejected, &text),
+        Class::Sender => Answer::Permanent { failure },
+        Class::Unknown => Answer::Unknown { failure },
+    }
+}
+
+/// The reply with what to do about it.
+fn misconfigured(reason: Reason, reply: &str) -> Answer {
+    let advice = match reason {
+        Reason::Auth => "the mail relay refused the credentials: check email.username and email.password_file",
+        Reason::Tls => "the mail relay wants TLS: check email.tls and email.port",
+        Reason::SenderRejected => "the mail relay refused the sender: set email.from to an address it accepts from us",
+        Reason::Connect
+        | Reason::Timeout
+        | Reason::Disconnected
+        | Reason::Protocol
+        | Reason::RateLimited
+        | Reason::Unavailable
+        | Reason::MailboxFull
+        | Reason::TryLater
+        | Reason::UnknownRecipient
+        | Reason::Forbidden
+        | Reason::Policy
+        | Reason::TooLarge
+        | Reason::InvalidMessage
+        | Reason::InvalidAddress
+        | Reason::LostReply
+        | Reason::Bug
+        | Reason::Other => "the mail relay does not serve us: check email.host and whether it allows this machine",
+    };
+    Answer::Misconfigured { failure: Failure::new(reason, format!("{advice} ({reply})")) }
+}
+
+#[cfg(test)]
+mod tests;

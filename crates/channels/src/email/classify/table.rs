@@ -1,0 +1,173 @@
+//! The table of replies: stage, code, signs in the text, and what they mean.
+
+use std::ops::RangeInclusive;
+
+use postrider_domain::Reason;
+
+use crate::email::{fault::Stage, reply::Reply};
+
+/// The class of a reply; `Sender` is decided by whose sender it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Transient,
+    Throttled,
+    Permanent,
+    Misconfigured,
+    Sender,
+    Unknown,
+}
+
+struct Rule {
+    /// Empty: at any stage.
+    at: &'static [Stage],
+    codes: RangeInclusive<u16>,
+    /// Empty: whatever it says. `.5.3` is an enhanced code without its class, the rest is looked for in the
+    /// lower-cased text.
+    signs: &'static [&'static str],
+    class: Class,
+    reason: Reason,
+}
+
+const ANY: &[Stage] = &[];
+const SAY: &[&str] = &[];
+const BEFORE_MAIL: &[Stage] = &[Stage::Connect, Stage::Greeting, Stage::Ehlo];
+const ENVELOPE: &[Stage] = &[Stage::Mail, Stage::Rcpt];
+const MESSAGE: &[Stage] = &[Stage::Data, Stage::Body, Stage::Reply];
+
+const fn rule(
+    at: &'static [Stage],
+    codes: RangeInclusive<u16>,
+    signs: &'static [&'static str],
+    class: Class,
+    reason: Reason,
+) -> Rule {
+    Rule { at, codes, signs, class, reason }
+}
+
+const THROTTLED: &[&str] = &[
+    "throttl",
+    "too many connections",
+    "too many concurrent",
+    "too many messages",
+    "too much mail",
+    "rate limit",
+    "rate-limit",
+    "ratelimit",
+    "rate exceeded",
+    "sending rate",
+    "connection rate",
+    "connection limit",
+    "message quota",
+];
+const SENDING_QUOTA: &[&str] =
+    &["daily user sending", "daily sending quota", "sending limit exceeded", "message quota"];
+const MAILBOX_FULL: &[&str] = &[".2.2", "mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded"];
+const GREYLISTED: &[&str] = &["greylist", "graylist", "grey-list", "try again later", "try later"];
+const NO_SPACE: &[&str] =
+    &[".3.1", "insufficient system storage", "insufficient storage", "disk full", "out of memory"];
+const TOO_LARGE: &[&str] = &[".3.4", "too large", "too big", "size limit", "maximum size", "message size", "too long"];
+const NO_AUTH: &[&str] =
+    &["authentication required", "authentication is required", "must authenticate", "not authenticated"];
+const SENDER: &[&str] = &[".1.7", ".1.8", "sender address rejected", "sender rejected", "sender denied", "bad sender"];
+const NO_RELAY: &[&str] =
+    &["relay access denied", "relaying denied", "unable to relay", "relay not permitted", "not relay"];
+const SPAM: &[&str] =
+    &["spam", "virus", "blocked", "blacklist", "blocklist", "policy", "reputation", "malware", "unsolicited"];
+const NO_USER: &[&str] = &[
+    ".1.1",
+    ".1.2",
+    ".1.6",
+    ".1.10",
+    ".2.1",
+    "user unknown",
+    "unknown user",
+    "no such user",
+    "does not exist",
+    "unknown recipient",
+    "no mailbox here",
+    "recipient not found",
+    "invalid recipient",
+    "disabled",
+];
+
+use Class::{Misconfigured, Permanent, Sender, Throttled, Transient};
+
+#[rustfmt::skip]
+const RULES: &[Rule] = &[
+    // Ours to mend, at any stage.
+    rule(ANY, 530..=538, &["starttls", "encryption required", "tls required", "must use tls"], Misconfigured, Reason::Tls),
+    rule(&[Stage::Auth], 400..=499, &["temporar", ".7.0", "try again"], Transient, Reason::Unavailable),
+    rule(&[Stage::Auth], 432..=432, SAY, Misconfigured, Reason::Auth),
+    rule(ANY, 400..=499, THROTTLED, Throttled, Reason::RateLimited),
+    rule(&[Stage::Auth], 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(&[Stage::Auth], 500..=599, SAY, Misconfigured, Reason::Auth),
+    rule(&[Stage::Tls], 400..=499, SAY, Transient, Reason::Tls),
+    rule(&[Stage::Tls], 500..=599, SAY, Misconfigured, Reason::Tls),
+    rule(ANY, 530..=530, SAY, Misconfigured, Reason::Auth),
+    rule(ANY, 534..=535, SAY, Misconfigured, Reason::Auth),
+    rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
+    rule(ENVELOPE, 500..=599, NO_AUTH, Misconfigured, Reason::Auth),
+    rule(BEFORE_MAIL, 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(BEFORE_MAIL, 500..=599, SAY, Misconfigured, Reason::Forbidden),
+    // The relay lost its place or does not know a command that it must know: the conversation is broken, not the mail.
+    rule(&[Stage::Mail, Stage::Rcpt, Stage::Data], 500..=500, SAY, Transient, Reason::Protocol),
+    rule(ANY, 502..=503, SAY, Transient, Reason::Protocol),
+    // Limits of ours at the relay, said with a 5xx.
+    rule(ANY, 500..=599, SENDING_QUOTA, Throttled, Reason::RateLimited),
+    // Storage, size and full mailboxes mean the same wherever they are said.
+    rule(ANY, 421..=421, SAY, Transient, Reason::Unavailable),
+    rule(ANY, 400..=499, MAILBOX_FULL, Transient, Reason::MailboxFull),
+    rule(ANY, 400..=499, NO_SPACE, Transient, Reason::Unavailable),
+    rule(ANY, 500..=599, TOO_LARGE, Permanent, Reason::TooLarge),
+    rule(ANY, 550..=554, MAILBOX_FULL, Permanent, Reason::MailboxFull),
+    // MAIL: the sender.
+    rule(&[Stage::Mail], 400..=499, SENDER, Transient, Reason::SenderRejected),
+    rule(&[Stage::Mail], 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(&[Stage::Mail], 552..=552, SAY, Permanent, Reason::TooLarge),
+    rule(&[Stage::Mail], 500..=599, SAY, Sender, Reason::SenderRejected),
+    // RCPT: the recipient, or a sender that the relay looks at only now.
+    rule(&[Stage::Rcpt], 400..=499, GREYLISTED, Transient, Reason::TryLater),
+    rule(&[Stage::Rcpt], 400..=499, SENDER, Transient, Reason::SenderRejected),
+    rule(&[Stage::Rcpt], 400..=499, SAY, Transient, Reason::TryLater),
+    rule(&[Stage::Rcpt], 500..=599, SENDER, Sender, Reason::SenderRejected),
+    rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
+    rule(&[Stage::Rcpt], 500..=599, NO_USER, Permanent, Reason::UnknownRecipient),
+    rule(&[Stage::Rcpt], 500..=599, &[".1.3", "bad address syntax", "invalid address"], Permanent, Reason::InvalidAddress),
+    rule(&[Stage::Rcpt], 500..=599, SPAM, Permanent, Reason::Policy),
+    rule(&[Stage::Rcpt], 500..=599, &[".7.1", "not allowed", "access denied", "prohibited"], Permanent, Reason::Forbidden),
+    rule(&[Stage::Rcpt], 550..=551, SAY, Permanent, Reason::UnknownRecipient),
+    rule(&[Stage::Rcpt], 552..=552, SAY, Permanent, Reason::MailboxFull),
+    rule(&[Stage::Rcpt], 501..=501, SAY, Permanent, Reason::InvalidAddress),
+    rule(&[Stage::Rcpt], 553..=553, SAY, Permanent, Reason::InvalidAddress),
+    rule(&[Stage::Rcpt], 554..=554, SAY, Permanent, Reason::Policy),
+    // DATA and the message itself.
+    rule(MESSAGE, 400..=499, GREYLISTED, Transient, Reason::TryLater),
+    rule(MESSAGE, 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(MESSAGE, 500..=599, &["not verified", "sender address rejected", ".1.8"], Permanent, Reason::SenderRejected),
+    rule(MESSAGE, 500..=599, NO_USER, Permanent, Reason::UnknownRecipient),
+    rule(MESSAGE, 500..=599, &[".6.0", ".6.1", ".6.3", ".6.9", "bare lf", "malformed", "header"], Permanent, Reason::InvalidMessage),
+    rule(MESSAGE, 552..=552, SAY, Permanent, Reason::TooLarge),
+    rule(MESSAGE, 550..=554, SAY, Permanent, Reason::Policy),
+    // Whatever is left.
+    rule(ANY, 400..=499, SAY, Transient, Reason::Other),
+    rule(ANY, 500..=599, SAY, Permanent, Reason::Other),
+    // 2xx or 3xx where it makes no sense: after the final dot nobody knows what it means.
+    rule(&[Stage::Reply], 200..=399, SAY, Class::Unknown, Reason::LostReply),
+    rule(ANY, 200..=399, SAY, Transient, Reason::Protocol),
+];
+
+/// What a reply that is not the one we need means at this stage.
+pub(super) fn judge(stage: Stage, reply: &Reply) -> (Class, Reason) {
+    let text = reply.text().to_lowercase();
+    let enhanced = reply.enhanced();
+    let fits = |rule: &&Rule| {
+        (rule.at.is_empty() || rule.at.contains(&stage))
+            && rule.codes.contains(&reply.code)
+            && (rule.signs.is_empty() || rule.signs.iter().any(|sign| says(sign, enhanced, &text)))
+    };
+    RULES.iter().find(fits).map_or((Class::Transient, Reason::Protocol), |rule| (rule.class, rule.reason))
+}
+
+fn says(sign: &str, enhanced: Option<&str>, text: &str) -> bool {
+    if sign.starts_with('.') { enhanced == Some(sign) } else { text.contains(sign) }
+}

@@ -1,0 +1,173 @@
+use super::*;
+
+fn answer(stage: Stage, line: &str, sender_is_configured: bool) -> Answer {
+    let (reply, _) = Reply::parse(format!("{line}\r\n").as_bytes()).unwrap().unwrap();
+    classify(&Fault::new(stage, FaultKind::Refused(reply)), sender_is_configured, "relay.example.com")
+}
+
+#[track_caller]
+fn check(stage: Stage, line: &str, result: &str, reason: Reason) {
+    let answer = answer(stage, line, true);
+    let failure = answer.failure().unwrap();
+    assert_eq!((answer.result(), failure.reason), (Some(result), reason), "{stage:?} {line}");
+    assert!(failure.answer.contains(line), "the relay's words are kept: {failure:?}");
+}
+
+/// As Postfix, Exim, Sendmail, Exchange, Gmail, SES, Outlook and others say them.
+#[test]
+fn replies_of_real_relays() {
+    use Stage::{Auth, Data, Ehlo, Greeting, Mail, Rcpt, Reply, Tls};
+    let (transient, throttled, permanent, misconfigured) = ("transient", "throttled", "permanent", "misconfigured");
+    for (stage, line, result, reason) in [
+        (Greeting, "421 4.3.2 Service shutting down", transient, Reason::Unavailable),
+        (
+            Greeting,
+            "421 4.7.0 mx.example.com Error: too many connections from 192.0.2.1",
+            throttled,
+            Reason::RateLimited,
+        ),
+        (Greeting, "421 Too many concurrent SMTP connections; please try again later.", throttled, Reason::RateLimited),
+        (Greeting, "450 4.7.1 Client host rejected: cannot find your hostname", transient, Reason::Unavailable),
+        (Greeting, "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked", misconfigured, Reason::Forbidden),
+        (Greeting, "554 No SMTP service here", misconfigured, Reason::Forbidden),
+        (Ehlo, "501 Syntactically invalid EHLO argument(s)", misconfigured, Reason::Forbidden),
+        (Ehlo, "451 4.3.0 Temporary lookup failure", transient, Reason::Unavailable),
+        (Tls, "454 4.7.0 TLS not available due to local problem", transient, Reason::Tls),
+        (Tls, "502 5.5.1 Command not implemented", misconfigured, Reason::Tls),
+        (Auth, "535 5.7.8 Error: authentication failed: authentication failure", misconfigured, Reason::Auth),
+        (Auth, "535 5.7.3 Authentication unsuccessful", misconfigured, Reason::Auth),
+        (Auth, "535 Authentication Credentials Invalid", misconfigured, Reason::Auth),
+        (Auth, "534 5.7.9 Application-specific password required", misconfigured, Reason::Auth),
+        (Auth, "538 5.7.11 Encryption required for requested authentication mechanism", misconfigured, Reason::Tls),
+        (Auth, "530 5.7.0 Must issue a STARTTLS command first", misconfigured, Reason::Tls),
+        (Auth, "504 5.7.4 Unrecognized authentication type", misconfigured, Reason::Auth),
+        (Auth, "432 4.7.12 A password transition is needed", misconfigured, Reason::Auth),
+        (
+            Auth,
+            "454 4.7.0 Temporary authentication failure: Connection lost to authentication server",
+            transient,
+            Reason::Unavailable,
+        ),
+        (Auth, "421 4.7.0 Too many login attempts, rate limit reached", transient, Reason::Unavailable),
+        (Mail, "530 5.7.0 Authentication Required", misconfigured, Reason::Auth),
+        (Mail, "530 Must issue a STARTTLS command first", misconfigured, Reason::Tls),
+        (Mail, "454 Throttling failure: Maximum sending rate exceeded.", throttled, Reason::RateLimited),
+        (Mail, "454 Throttling failure: Daily message quota exceeded.", throttled, Reason::RateLimited),
+        (Mail, "451 4.4.2 Timeout - closing connection", transient, Reason::Unavailable),
+        (Mail, "452 4.3.1 Insufficient system storage", transient, Reason::Unavailable),
+        (Mail, "450 4.1.8 <a@b.example>: Sender address rejected: Domain not found", transient, Reason::SenderRejected),
+        (Mail, "552 5.3.4 Message size exceeds fixed limit", permanent, Reason::TooLarge),
+        (
+            Mail,
+            "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+            misconfigured,
+            Reason::SenderRejected,
+        ),
+        (Mail, "553 5.1.8 Sender address rejected: not owned by user", misconfigured, Reason::SenderRejected),
+        (Mail, "501 5.1.7 Bad sender address syntax", misconfigured, Reason::SenderRejected),
+        (Mail, "503 5.5.1 Error: nested MAIL command", transient, Reason::Protocol),
+        (
+            Rcpt,
+            "550 5.1.1 <x@example.com>: Recipient address rejected: User unknown in local recipient table",
+            permanent,
+            Reason::UnknownRecipient,
+        ),
+        (
+            Rcpt,
+            "550-5.1.1 The email account that you tried to reach does not exist.\r\n550 5.1.1 Learn more",
+            permanent,
+            Reason::UnknownRecipient,
+        ),
+        (Rcpt, "550 No such user here", permanent, Reason::UnknownRecipient),
+        (Rcpt, "550 5.2.1 The email account that you tried to reach is disabled", permanent, Reason::UnknownRecipient),
+        (Rcpt, "551 User not local; please try <forward-path>", permanent, Reason::UnknownRecipient),
+        (Rcpt, "556 5.1.10 Recipient address has null MX", permanent, Reason::UnknownRecipient),
+        (Rcpt, "553 5.1.3 The recipient address is not a valid RFC 5321 address", permanent, Reason::InvalidAddress),
+        (Rcpt, "501 5.1.3 Bad recipient address syntax", permanent, Reason::InvalidAddress),
+        (Rcpt, "554 5.7.1 <x@example.org>: Relay access denied", permanent, Reason::Forbidden),
+        (Rcpt, "550 relay not permitted", permanent, Reason::Forbidden),
+        (Rcpt, "550 5.7.1 Recipient not allowed: restricted group", permanent, Reason::Forbidden),
+        (Rcpt, "554 5.7.1 Service unavailable; blocked using zen.example.org", permanent, Reason::Policy),
+        (Rcpt, "552 5.2.2 Mailbox full", permanent, Reason::MailboxFull),
+        (Rcpt, "452 4.2.2 The email account that you tried to reach is over quota", transient, Reason::MailboxFull),
+        (Rcpt, "452 4.5.3 Error: too many recipients", transient, Reason::TryLater),
+        (
+            Rcpt,
+            "450 4.2.0 <x@example.com>: Recipient address rejected: Greylisted, see http://postgrey.example",
+            transient,
+            Reason::TryLater,
+        ),
+        (Rcpt, "451 4.7.1 Greylisting in action, please come back later", transient, Reason::TryLater),
+        (
+            Rcpt,
+            "450 4.2.1 The user you are trying to contact is receiving mail too quickly",
+            transient,
+            Reason::TryLater,
+        ),
+        (Rcpt, "450 4.1.1 Recipient address rejected: unverified address", transient, Reason::TryLater),
+        (
+            Rcpt,
+            "553 5.7.1 <no-reply@example.com>: Sender address rejected: not owned by user x",
+            misconfigured,
+            Reason::SenderRejected,
+        ),
+        (Rcpt, "530 5.7.1 Client was not authenticated", misconfigured, Reason::Auth),
+        (Rcpt, "550 5.7.1 Authentication required", misconfigured, Reason::Auth),
+        (Rcpt, "550 5.4.5 Daily user sending limit exceeded", throttled, Reason::RateLimited),
+        (
+            Rcpt,
+            "421 4.7.28 Our system has detected an unusual rate of unsolicited mail",
+            transient,
+            Reason::Unavailable,
+        ),
+        (Data, "451 4.3.0 Temporary server error. Please try again later", transient, Reason::TryLater),
+        (Data, "554 5.5.1 Error: no valid recipients", permanent, Reason::Policy),
+        (Data, "250 ok", transient, Reason::Protocol),
+        (Reply, "451 4.3.0 Error: queue file write error", transient, Reason::Unavailable),
+        (Reply, "452 4.3.1 Insufficient system storage", transient, Reason::Unavailable),
+        (Reply, "421 4.3.0 Temporary system problem. Try again later", transient, Reason::Unavailable),
+        (Reply, "454 Throttling failure: Maximum sending rate exceeded.", throttled, Reason::RateLimited),
+        (Reply, "552 5.3.4 Message file too big", permanent, Reason::TooLarge),
+        (
+            Reply,
+            "552 5.7.0 This message was blocked because its content presents a potential security issue",
+            permanent,
+            Reason::TooLarge,
+        ),
+        (Reply, "554 5.6.0 Message contains bare LF", permanent, Reason::InvalidMessage),
+        (Reply, "554 Message rejected: Email address is not verified.", permanent, Reason::SenderRejected),
+        (Reply, "550 5.7.1 Message rejected as spam by content filtering", permanent, Reason::Policy),
+        (Reply, "554 5.7.1 Virus found", permanent, Reason::Policy),
+        (Reply, "354 go ahead", "unknown", Reason::LostReply),
+    ] {
+        // A reply of several lines is flattened in the answer; the rest stands there as the relay said it.
+        let line = line.split("\r\n").last().unwrap_or(line);
+        check(stage, line, result, reason);
+    }
+}
+
+#[test]
+fn a_sender_of_upstreams_own_is_that_mails_fault() {
+    let reply = "553 5.1.8 Sender address rejected: not owned by user";
+    assert_eq!(answer(Stage::Mail, reply, false).result(), Some("permanent"));
+    assert_eq!(answer(Stage::Mail, reply, true).result(), Some("misconfigured"));
+}
+
+#[test]
+fn silence_is_unknown_only_after_the_final_dot() {
+    use super::super::reply::ReplyProblem;
+    let kinds = || {
+        [
+            FaultKind::Closed,
+            FaultKind::TimedOut,
+            FaultKind::Garbled(ReplyProblem::NoCode),
+            FaultKind::Broken(std::io::Error::other("x")),
+        ]
+    };
+    for kind in kinds() {
+        assert_eq!(classify(&Fault::new(Stage::Reply, kind), true, "h").result(), Some("unknown"));
+    }
+    for kind in kinds() {
+        assert_eq!(classify(&Fault::new(Stage::Body, kind), true, "h").result(), Some("transient"));
+    }
+}

@@ -1,0 +1,131 @@
+//! From nothing to a connection that is ready for mail: connect, greeting, EHLO, STARTTLS, AUTH.
+
+use std::net::SocketAddr;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use postrider_domain::Reason;
+use tokio::net::TcpStream;
+
+use super::{
+    connection::{Connection, Offers},
+    dialogue::{DialogueLine, DialogueSink},
+    fault::{Fault, FaultKind, Stage},
+    reply::Reply,
+    settings::{Credentials, EmailSettings, TlsMode},
+    stream::Stream,
+    tls::Connector,
+    wire::{Wire, within},
+};
+
+/// Opens a connection, up to the point where MAIL may be said.
+pub(super) async fn open(
+    settings: &EmailSettings,
+    connector: &Connector,
+    sink: Option<DialogueSink>,
+) -> Result<Connection, Fault> {
+    let deadlines = &settings.deadlines;
+    let stream = within(Stage::Connect, deadlines.connect, connect(settings)).await?;
+    let hello = hello_line(stream.local_addr().ok());
+    let stream = match settings.tls {
+        TlsMode::Implicit => {
+            let tls = within(Stage::Tls, deadlines.tls, connector.handshake(stream)).await?;
+            Stream::Tls(Box::new(tls))
+        }
+        TlsMode::Starttls | TlsMode::None => Stream::Plain(stream),
+    };
+    let mut wire = Wire::new(stream, sink);
+    wire.tell(|| DialogueLine::Note(format!("connected to {}:{}", settings.host, settings.port)));
+    let greeting = within(Stage::Greeting, deadlines.greeting, wire.reply()).await?;
+    expect(Stage::Greeting, greeting, 220)?;
+    let mut offers = ehlo(&mut wire, &hello, settings).await?;
+    if settings.tls == TlsMode::Starttls {
+        wire = starttls(wire, &offers, settings, connector).await?;
+        offers = ehlo(&mut wire, &hello, settings).await?;
+    }
+    if let Some(credentials) = &settings.credentials {
+        within(Stage::Auth, deadlines.auth, authenticate(&mut wire, &offers, credentials)).await?;
+    }
+    Ok(Connection::new(wire, offers))
+}
+
+async fn connect(settings: &EmailSettings) -> Result<TcpStream, FaultKind> {
+    let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(FaultKind::Broken)?;
+    // Without it the last segment of a mail waits for a delayed acknowledgement: 40 ms a mail.
+    stream.set_nodelay(true).map_err(FaultKind::Broken)?;
+    Ok(stream)
+}
+
+/// EHLO with our address as a literal (RFC 5321, 4.1.3): always true, where a configured name often is not.
+fn hello_line(local: Option<SocketAddr>) -> String {
+    match local {
+        Some(SocketAddr::V4(address)) => format!("EHLO [{}]", address.ip()),
+        Some(SocketAddr::V6(address)) => format!("EHLO [IPv6:{}]", address.ip()),
+        None => "EHLO [127.0.0.1]".to_owned(),
+    }
+}
+
+async fn ehlo(wire: &mut Wire, hello: &str, settings: &EmailSettings) -> Result<Offers, Fault> {
+    let reply = within(Stage::Ehlo, settings.deadlines.ehlo, Connection::command(wire, hello)).await?;
+    Ok(Offers::read(&expect(Stage::Ehlo, reply, 250)?))
+}
+
+async fn starttls(
+    mut wire: Wire,
+    offers: &Offers,
+    settings: &EmailSettings,
+    connector: &Connector,
+) -> Result<Wire, Fault> {
+    if !offers.starttls {
+        let text = "the relay does not offer STARTTLS: set email.tls to \"implicit\" (usually port 465), or to \"none\" if \
+                    the way to it is trusted";
+        return Err(Fault::setup(Stage::Tls, Reason::Tls, text));
+    }
+    let deadline = settings.deadlines.tls;
+    let reply = within(Stage::Tls, deadline, Connection::command(&mut wire, "STARTTLS")).await?;
+    expect(Stage::Tls, reply, 220)?;
+    // Bytes that came before the handshake were not protected by it and must not be read as if they were.
+    wire.expect_nothing_unasked().map_err(|kind| Fault::new(Stage::Tls, kind))?;
+    let (stream, sink) = wire.into_parts();
+    let Stream::Plain(stream) = stream else {
+        unreachable!("STARTTLS is said only over a plain stream");
+    };
+    let tls = within(Stage::Tls, deadline, connector.handshake(stream)).await?;
+    let wire = Wire::new(Stream::Tls(Box::new(tls)), sink);
+    wire.tell(|| DialogueLine::Note("TLS established".to_owned()));
+    Ok(wire)
+}
+
+async fn authenticate(wire: &mut Wire, offers: &Offers, credentials: &Credentials) -> Result<(), FaultKind> {
+    let offered = |mechanism: &str| offers.auth.iter().any(|name| name == mechanism);
+    let reply = if offered("PLAIN") {
+        let token = BASE64_STANDARD.encode(format!("\0{}\0{}", credentials.username, credentials.password.reveal()));
+        wire.tell(|| DialogueLine::Sent("AUTH PLAIN ***".to_owned()));
+        Connection::command_unseen(wire, &format!("AUTH PLAIN {token}")).await?
+    } else if offered("LOGIN") {
+        login(wire, credentials).await?
+    } else {
+        let text = format!(
+            "email.username is set, but the relay offers {} and Postrider speaks AUTH PLAIN and LOGIN: check email.port \
+             and email.tls (many relays offer AUTH only over TLS), or remove email.username",
+            if offers.auth.is_empty() { "no AUTH".to_owned() } else { format!("AUTH {}", offers.auth.join(" ")) }
+        );
+        return Err(FaultKind::Setup { reason: Reason::Auth, text });
+    };
+    if reply.is_done() { Ok(()) } else { Err(FaultKind::Refused(reply)) }
+}
+
+async fn login(wire: &mut Wire, credentials: &Credentials) -> Result<Reply, FaultKind> {
+    let mut reply = Connection::command(wire, "AUTH LOGIN").await?;
+    for answer in [credentials.username.as_str(), credentials.password.reveal()] {
+        if reply.code != 334 {
+            return Err(FaultKind::Refused(reply));
+        }
+        wire.tell(|| DialogueLine::Sent("***".to_owned()));
+        reply = Connection::command_unseen(wire, &BASE64_STANDARD.encode(answer)).await?;
+    }
+    Ok(reply)
+}
+
+fn expect(stage: Stage, reply: Reply, code: u16) -> Result<Reply, Fault> {
+    if reply.code == code { Ok(reply) } else { Err(Fault::new(stage, FaultKind::Refused(reply))) }
+}
