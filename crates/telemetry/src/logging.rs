@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn json_is_one_object_per_line_with_dotted_names() {
         let text = logged("info", Format::Json, || {
-            let span = tracing::error_span!("task", name = "lane");
+            let span = tracing::error_span!("task", task.name = "lane");
             let _entered = span.enter();
             tracing::info!(event.key = "order-1017", record.offset = 7, "delivered\nwith a newline");
             tracing::warn!(target: "rdkafka", "the broker is gone");
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(lines[0]["event.key"], "order-1017");
         assert_eq!(lines[0]["record.offset"], 7);
         assert_eq!(lines[0]["level"], "INFO");
-        assert_eq!(lines[0]["span"]["name"], "lane");
+        assert_eq!(lines[0]["span"]["task.name"], "lane");
         assert_eq!(lines[1]["target"], "rdkafka");
     }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-/// Spawns a task whose log lines, and whose panic if it comes to that, carry `task{name=…}`.
+/// Spawns a task whose log lines, and whose panic if it comes to that, carry `task.name`.
 ///
 /// The one way to spawn: a bare `tokio::spawn` leaves a panic that nobody can place. The handle must be kept, joined
 /// or aborted by its owner; dropping it leaves the task running, and a panic is then seen only in the log and in
@@ -16,5 +16,5 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(future.instrument(tracing::error_span!("task", name)))
+    tokio::spawn(future.instrument(tracing::error_span!("task", task.name = name)))
 }

@@ -13,11 +13,18 @@ use axum::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// The client took longer over its request body than the listener allows: answer 408. It is the source of the error
-/// that reading the body ends in.
+/// The client took longer over its request body than the listener allows: answer 408.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request body did not arrive in time")]
 pub struct BodyTimedOut;
+
+impl BodyTimedOut {
+    /// Whether `error`, which reading the body ended in, is this one; axum wraps it more than once.
+    #[must_use]
+    pub fn is_cause_of(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |&error| error.source()).any(|cause| cause.is::<Self>())
+    }
+}
 
 /// `body`, ending in [`BodyTimedOut`] if it is not there `limit` after its reader first had to wait. Counted over all of
 /// it, so that dripping a byte a second does not help.

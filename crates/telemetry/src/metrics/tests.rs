@@ -42,7 +42,7 @@ fn every_kind_registers_with_prefix_and_help() {
     let things = families.iter().find(|family| family.name() == "postrider_things_total").unwrap();
     assert_eq!(things.help(), "Things that happened, told in two lines.");
     let took = families.iter().find(|family| family.name() == "postrider_lane_took_seconds").unwrap();
-    let edges: Vec<f64> = took.get_metric()[0].get_histogram().bucket.iter().map(|b| b.upper_bound()).collect();
+    let edges: Vec<f64> = took.get_metric()[0].get_histogram().get_bucket().iter().map(|b| b.upper_bound()).collect();
     assert_eq!(edges, buckets::LATENCY);
 }
 

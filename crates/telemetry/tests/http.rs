@@ -1,0 +1,152 @@
+//! What slow and many clients cannot do to the server loop.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::StatusCode,
+    routing::post,
+};
+use postrider_telemetry::http::{BodyTimedOut, HttpLimits, HttpServer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const LIMITS: HttpLimits = HttpLimits {
+    connections_max: 2,
+    header_timeout: Duration::from_millis(200),
+    body_timeout: Duration::from_millis(200),
+    stall_timeout: Duration::from_millis(200),
+    drain_timeout: Duration::from_secs(5),
+};
+
+static SLOW_BEGAN: Notify = Notify::const_new();
+static SLOW_MAY_END: Notify = Notify::const_new();
+
+async fn echo(body: Body) -> (StatusCode, Vec<u8>) {
+    match to_bytes(body, 1024).await {
+        Ok(bytes) => (StatusCode::OK, bytes.to_vec()),
+        Err(error) if BodyTimedOut::is_cause_of(&error) => (StatusCode::REQUEST_TIMEOUT, b"slow".to_vec()),
+        Err(_) => (StatusCode::PAYLOAD_TOO_LARGE, Vec::new()),
+    }
+}
+
+async fn server(limits: HttpLimits) -> HttpServer {
+    let endless = || async { vec![b'x'; 64 * 1024 * 1024] };
+    let slow = || async {
+        SLOW_BEGAN.notify_one();
+        SLOW_MAY_END.notified().await;
+        "done"
+    };
+    let router = Router::new().route("/echo", post(echo)).route("/endless", post(endless)).route("/slow", post(slow));
+    HttpServer::bind("127.0.0.1:0".parse().unwrap(), router, limits).await.unwrap()
+}
+
+async fn connect(server: &HttpServer, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Everything until the server closes.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the server did not close").unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_head_is_cut() {
+    let server = server(LIMITS).await;
+    let began = Instant::now();
+    let mut stream = connect(&server, "POST /echo HTTP/1.1\r\nhost: x\r\n").await;
+    let answer = read_to_end(&mut stream).await;
+    assert!(!answer.contains("200"), "{answer}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_cut() {
+    let server = server(LIMITS).await;
+    let mut stream = connect(&server, "").await;
+    assert_eq!(read_to_end(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_ends_as_timed_out() {
+    let server = server(LIMITS).await;
+    let mut stream =
+        connect(&server, "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 500\r\n\r\n").await;
+    let (mut read, mut write) = stream.split();
+    let drip = async {
+        while write.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await; // the drip is the test
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut answer = [0; 16];
+    tokio::select! {
+        read = timeout(PATIENCE, read.read_exact(&mut answer)) => { read.unwrap().unwrap(); }
+        () = drip => {}
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_gives_its_place_back() {
+    let server = server(HttpLimits { connections_max: 1, ..LIMITS }).await;
+    let _deaf = connect(&server, "POST /endless HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi";
+        let answer = read_to_end(&mut connect(&server, request).await).await;
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the deaf client still holds the only place: {answer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_to_come_again() {
+    let server = server(HttpLimits { header_timeout: PATIENCE, ..LIMITS }).await;
+    // Each has been answered once, so both places are certainly taken.
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&server, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi").await;
+        let mut answer = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        kept.push(stream);
+    }
+    let mut stream = connect(&server, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi").await;
+    stream.shutdown().await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_request_in_flight_finish_and_accepts_no_other() {
+    let server = server(LIMITS).await;
+    let address = server.address();
+    let mut stream = connect(&server, "POST /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+    timeout(PATIENCE, SLOW_BEGAN.notified()).await.unwrap();
+    let client = async {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_ok() {
+            assert!(Instant::now() < deadline, "it still accepts");
+            tokio::task::yield_now().await;
+        }
+        SLOW_MAY_END.notify_one();
+        read_to_end(&mut stream).await
+    };
+    let ((), answer) = tokio::join!(server.shutdown(), client);
+    assert!(answer.ends_with("done"), "{answer}");
+}
