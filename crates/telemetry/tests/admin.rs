@@ -1,5 +1,7 @@
 //! The admin listener over real HTTP.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},

@@ -1,5 +1,7 @@
 //! What slow and many clients cannot do to the server loop.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
 use std::time::{Duration, Instant};
 
 use axum::{

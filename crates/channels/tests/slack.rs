@@ -1,0 +1,212 @@
+//! The Slack channel against a scripted Slack, over real HTTP.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
+mod slack_fixture;
+
+use std::time::{Duration, Instant};
+
+use postrider_channels::{
+    Channel,
+    slack::{SlackChannel, SlackDestination},
+};
+use postrider_domain::{Answer, Permit, Reason, Secret};
+use postrider_testkit::slack::{Reply, SlackServer};
+use slack_fixture::{PATIENCE, SALES, TOKEN, WEBHOOK, channel, delivery, settings};
+
+/// What the destination answers when the server is scripted so; `posted` counts copies in the channel.
+async fn answered(destination: &str, reply: Reply) -> (Answer, usize) {
+    let server = SlackServer::start().await.unwrap();
+    let key = if destination == "sales" { SALES } else { WEBHOOK };
+    server.script(key, [reply]);
+    let answer = channel(&server).attempt(&delivery(destination), &Permit::always()).await;
+    assert_no_secret(&answer);
+    (answer, server.posted(key).len())
+}
+
+#[track_caller]
+fn assert_no_secret(answer: &Answer) {
+    let text = format!("{answer:?}");
+    assert!(!text.contains(WEBHOOK) && !text.contains(TOKEN), "{text}");
+}
+
+#[track_caller]
+fn assert_failed(answer: &Answer, result: &str, reason: Reason) {
+    let found = (answer.result(), answer.failure().map(|failure| failure.reason));
+    assert_eq!(found, (Some(result), Some(reason)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_gets_the_message_and_ok_is_delivered() {
+    let server = SlackServer::start().await.unwrap();
+    let answer = channel(&server).attempt(&delivery("ops"), &Permit::always()).await;
+    assert_eq!(answer, Answer::Delivered { reply: "ok".into() });
+    let messages = server.wait_for(1, PATIENCE).await.unwrap();
+    assert_eq!(messages[0].destination, WEBHOOK);
+    assert_eq!(messages[0].body, serde_json::json!({ "text": "Order &lt;1017&gt; shipped" }));
+    assert_eq!(messages[0].headers["content-type"], "application/json; charset=utf-8");
+    assert!(!messages[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn the_web_api_gets_token_channel_and_metadata() {
+    let server = SlackServer::start().await.unwrap();
+    let answer = channel(&server).attempt(&delivery("sales"), &Permit::always()).await;
+    assert_eq!(answer, Answer::Delivered { reply: "ok ts=1503435956.000247".into() });
+    let messages = server.wait_for(1, PATIENCE).await.unwrap();
+    assert_eq!(messages[0].path, "/api/chat.postMessage");
+    assert_eq!(messages[0].headers["authorization"], format!("Bearer {TOKEN}"));
+    assert_eq!(messages[0].body["channel"], SALES);
+    assert_eq!(messages[0].body["metadata"]["event_payload"]["event_key"], "order-1017");
+}
+
+#[tokio::test]
+async fn a_200_without_ok_is_a_failure() {
+    let (answer, _) = answered("sales", Reply::api_error("channel_not_found")).await;
+    assert_failed(&answer, "permanent", Reason::UnknownRecipient);
+    let (answer, _) = answered("sales", Reply::api_error("invalid_auth")).await;
+    assert_failed(&answer, "misconfigured", Reason::Auth);
+    let (answer, _) = answered("ops", Reply::html(200)).await;
+    assert_failed(&answer, "transient", Reason::Protocol);
+    let (answer, _) = answered("ops", Reply::Oversize { bytes: 65 * 1024 }).await;
+    assert_failed(&answer, "unknown", Reason::Protocol);
+}
+
+#[tokio::test]
+async fn a_429_says_for_how_long_up_to_an_hour() {
+    let waits = |answer: &Answer| match answer {
+        Answer::Throttled { retry_after, .. } => *retry_after,
+        other => panic!("{other:?}"),
+    };
+    let (answer, posted) = answered("ops", Reply::throttled(30)).await;
+    assert_eq!((waits(&answer), posted), (Some(Duration::from_secs(30)), 0));
+    let (answer, _) = answered("sales", Reply::throttled(9_999_999)).await;
+    assert_eq!(waits(&answer), Some(Duration::from_secs(3_600)));
+}
+
+#[tokio::test]
+async fn replies_that_are_lost_after_the_message_are_unknown() {
+    for reply in [
+        Reply::Hang,
+        Reply::Drip { every: Duration::from_millis(100) },
+        Reply::CloseAfterReading,
+    ] {
+        let began = Instant::now();
+        let (answer, posted) = answered("ops", reply.clone()).await;
+        assert_eq!((answer.result(), posted), (Some("unknown"), 1), "{reply:?}: {answer:?}");
+        assert!(began.elapsed() < PATIENCE, "{reply:?} outlived the deadline");
+    }
+    let (answer, _) = answered("ops", Reply::Garbage).await;
+    assert_failed(&answer, "unknown", Reason::LostReply);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = SlackServer::start().await.unwrap();
+    let (answer, _) = answered("sales", Reply::redirect(&elsewhere.webhook_url("trap"))).await;
+    assert_failed(&answer, "misconfigured", Reason::Protocol);
+    assert!(elsewhere.messages().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_there_is_transient_and_nothing_has_begun() {
+    let server = SlackServer::start().await.unwrap();
+    let channel = channel(&server);
+    drop(server);
+    let permit = Permit::always();
+    let deadline = Instant::now() + PATIENCE;
+    // The port is closed as soon as the server's task has ended; until then a connection may still be taken.
+    loop {
+        let answer = channel.attempt(&delivery("ops"), &permit).await;
+        assert_no_secret(&answer);
+        if answer.failure().is_some_and(|failure| failure.reason == Reason::Connect) {
+            assert_failed(&answer, "transient", Reason::Connect);
+            break;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+    }
+    assert!(permit.revoke(), "a refused connection must not count as begun");
+}
+
+#[tokio::test]
+async fn a_refused_permit_writes_no_message() {
+    let server = SlackServer::start().await.unwrap();
+    let channel = channel(&server);
+    assert_eq!(channel.attempt(&delivery("ops"), &Permit::new(|| false)).await, Answer::NotPermitted);
+    let revoked = Permit::always();
+    assert!(revoked.revoke());
+    assert_eq!(channel.attempt(&delivery("sales"), &revoked).await, Answer::NotPermitted);
+    // A message that is read proves that the two before it were not.
+    let answer = channel.attempt(&delivery("ops"), &Permit::always()).await;
+    assert_eq!(answer.result(), Some("delivered"));
+    assert_eq!(server.wait_for(1, PATIENCE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_hangs_does_not_hold_up_the_others() {
+    let server = SlackServer::start().await.unwrap();
+    server.always(WEBHOOK, Reply::Hang);
+    let channel = channel(&server);
+    let (ops, sales) = (delivery("ops"), delivery("sales"));
+    let (first, second) = (Permit::always(), Permit::always());
+    tokio::select! {
+        biased;
+        answer = channel.attempt(&ops, &first) => panic!("the hanging one was first: {answer:?}"),
+        answer = channel.attempt(&sales, &second) => assert_eq!(answer.result(), Some("delivered")),
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_attempt_leaves_no_reply_to_the_next() {
+    let server = SlackServer::start().await.unwrap();
+    server.script(WEBHOOK, [Reply::Late { after: Duration::from_millis(100) }, Reply::webhook_error(404, "no_service")]);
+    let channel = channel(&server);
+    let (first, permit) = (delivery("ops"), Permit::always());
+    tokio::select! {
+        answer = channel.attempt(&first, &permit) => panic!("it was answered: {answer:?}"),
+        read = server.wait_for(1, PATIENCE) => { read.unwrap(); }
+    }
+    let answer = channel.attempt(&delivery("ops"), &Permit::always()).await;
+    assert_failed(&answer, "misconfigured", Reason::Auth);
+}
+
+#[tokio::test]
+async fn an_end_that_echoes_our_secrets_is_not_quoted() {
+    for (destination, status) in [("ops", 404), ("sales", 500)] {
+        let echo = format!("Cannot POST /services/T00000000/B00000000/{WEBHOOK} with {TOKEN}");
+        let (answer, _) = answered(destination, Reply::webhook_error(status, &echo)).await;
+        let own = if destination == "ops" { WEBHOOK } else { TOKEN };
+        assert!(!format!("{answer:?}").contains(own), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_dialogue_shows_message_and_reply_but_no_secret() {
+    let server = SlackServer::start().await.unwrap();
+    server.script(WEBHOOK, [Reply::throttled(7)]);
+    let channel = channel(&server);
+    for destination in ["ops", "sales"] {
+        let (lines, sink) = slack_fixture::sink();
+        channel.attempt_with_dialogue(&delivery(destination), &Permit::always(), sink).await;
+        let text = lines.lock().unwrap().join("\n");
+        assert!(text.contains("> POST http://127.0.0.1:") && text.contains("Order &lt;1017&gt; shipped"), "{text}");
+        assert!(!text.contains(WEBHOOK) && !text.contains(TOKEN), "{text}");
+        let expected = if destination == "ops" { "< HTTP 429\n< retry-after: 7\n< rate_limited" } else { "< HTTP 200\n< {" };
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn debug_output_and_set_up_errors_hold_no_secret() {
+    let server = SlackServer::start().await.unwrap();
+    let mut settings = settings(&server);
+    let channel = SlackChannel::new(&settings).unwrap();
+    let names: Vec<_> = channel.destinations().into_iter().map(|d| (d.name.to_string(), d.capacity)).collect();
+    assert_eq!(names, [("ops".to_owned(), 1), ("sales".to_owned(), 1)]);
+    let text = format!("{channel:?} {settings:?}");
+    assert!(!text.contains(WEBHOOK) && !text.contains(TOKEN), "{text}");
+    let url = Secret::new(WEBHOOK);
+    settings.destinations.insert("bad".into(), SlackDestination::Webhook { url });
+    let error = SlackChannel::new(&settings).unwrap_err();
+    assert!(error.to_string().contains("`bad`") && !format!("{error:?}").contains(WEBHOOK), "{error:?}");
+}
