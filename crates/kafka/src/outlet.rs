@@ -132,7 +132,9 @@ impl Outlet {
         }
         let mut probes = self.shared.probes.subscribe();
         self.shared.want_partitions(topic);
-        drop(self.wake.send(()));
+        if self.wake.send(()).is_err() {
+            return None; // the prober has ended
+        }
         let found = async {
             // The first probe that ends may have begun before the topic was asked for.
             for _ in 0..2 {

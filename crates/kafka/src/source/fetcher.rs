@@ -81,7 +81,7 @@ impl Fetcher {
     /// Reads these no more; those not being read are passed over.
     pub(super) fn stop(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         let list = self.list(partitions);
-        partitions.iter().for_each(|partition| drop(self.reading.remove(partition)));
+        self.reading.retain(|partition, _| !partitions.contains(partition));
         if list.count() == 0 { Ok(()) } else { self.consumer.incremental_unassign(&list) }
     }
 

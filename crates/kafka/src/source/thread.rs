@@ -128,7 +128,7 @@ impl SourceThread {
     /// Lets the revoke go on once nothing of it is held any more.
     fn release(&mut self, partitions: &[i32]) {
         let Some(held) = &mut self.asked_back else { return };
-        partitions.iter().for_each(|partition| drop(held.remove(partition)));
+        held.retain(|partition| !partitions.contains(partition));
         if held.is_empty() {
             self.asked_back = None;
             report("give partitions back", self.member.release());
@@ -172,7 +172,7 @@ impl SourceThread {
     }
 
     fn give_up(&mut self, partitions: &[i32]) {
-        partitions.iter().for_each(|partition| drop(self.readable.remove(partition)));
+        self.readable.retain(|partition| !partitions.contains(partition));
         self.outbox.forget(partitions);
         report("stop reading", self.fetcher.stop(partitions));
     }

@@ -1,0 +1,10 @@
+//! What Postrider relies on in Kafka, shown on a real broker; glue that needs none, on librdkafka's mock cluster.
+
+mod groups;
+mod ledger;
+mod mock;
+mod outage;
+mod source;
+mod support;
+mod topics;
+mod writes;

@@ -1,0 +1,99 @@
+//! Topics made and checked.
+
+use std::time::Duration;
+
+use postrider_domain::LaneName;
+use postrider_kafka::topics::{Change, Severity, TopicPlan, apply, check, check_lane};
+use postrider_testkit::kafka::RealKafka;
+
+use crate::support::settings;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+fn plan(events: String) -> TopicPlan {
+    TopicPlan {
+        events,
+        partitions: 3,
+        replication_factor: -1,
+        retention: DAY * 7,
+        give_up_after: DAY,
+        body_max: 10 * 1024 * 1024,
+        lanes: vec![LaneName::new("email"), LaneName::new("slack")],
+    }
+}
+
+#[tokio::test]
+async fn applying_twice_changes_nothing_and_check_agrees() {
+    let kafka = RealKafka::shared();
+    let settings = settings(kafka.bootstrap_servers());
+    let plan = plan(kafka.unique("apply"));
+    let missing = check(&settings, &plan).await.unwrap();
+    assert_eq!(missing.len(), 4, "{missing:?}");
+    assert!(missing.iter().all(|problem| problem.severity == Severity::Error));
+
+    assert_eq!(apply(&settings, &plan, true).await.unwrap().len(), 4);
+    assert_eq!(check(&settings, &plan).await.unwrap().len(), 4, "a dry run does nothing");
+    assert_eq!(apply(&settings, &plan, false).await.unwrap().len(), 4);
+    assert_eq!(apply(&settings, &plan, false).await.unwrap(), []);
+    let left = check(&settings, &plan).await.unwrap();
+    assert!(
+        left.iter().all(|problem| problem.severity == Severity::Warning && problem.detail.contains("replicas")),
+        "{left:?}"
+    );
+    assert_eq!(check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap(), []);
+
+    let described = kafka
+        .tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &plan.ledger_topic(&plan.lanes[0])]);
+    let described = described.unwrap();
+    for setting in [
+        "retention.ms=694800000",
+        "cleanup.policy=compact,delete",
+        "message.timestamp.type=LogAppendTime",
+        "segment.ms=3600000",
+        "max.message.bytes=10616832",
+    ] {
+        assert!(described.contains(setting), "{setting} in {described}");
+    }
+}
+
+#[tokio::test]
+async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
+    let kafka = RealKafka::shared();
+    let settings = settings(kafka.bootstrap_servers());
+    let plan = plan(kafka.unique("mend"));
+    kafka
+        .create_topic(
+            &plan.events,
+            3,
+            &[("retention.ms", "2592000000"), ("message.timestamp.type", "LogAppendTime"), ("flush.ms", "60000")],
+        )
+        .unwrap();
+    let ledger = plan.ledger_topic(&plan.lanes[0]);
+    kafka.create_topic(&ledger, 2, &[("cleanup.policy", "compact"), ("segment.bytes", "104857600")]).unwrap();
+    apply(&settings, &TopicPlan { lanes: vec![plan.lanes[1].clone()], ..plan.clone() }, false).await.unwrap();
+
+    let refused = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    for part in ["2 partitions", "cleanup.policy", "message.timestamp.type", "retention.ms"] {
+        assert!(
+            refused.iter().any(|problem| problem.topic == ledger && problem.detail.contains(part)),
+            "{part}: {refused:?}"
+        );
+    }
+    let changes = apply(&settings, &plan, false).await.unwrap();
+    // The events are kept for 30 days by hand: that stays, and the ledger must keep its receipts for longer.
+    assert!(
+        !changes.iter().any(|change| matches!(change, Change::Set { topic, .. } if *topic == plan.events)),
+        "{changes:?}"
+    );
+    let retention = changes.iter().find_map(|change| match change {
+        Change::Set { topic, setting, after, .. } if *topic == ledger && setting == "retention.ms" => {
+            Some(after.clone())
+        }
+        Change::Set { .. } | Change::Created { .. } => None,
+    });
+    assert_eq!(retention.as_deref(), Some("2768400000"));
+    let left = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    assert_eq!(left.len(), 1, "only the partitions cannot be mended: {left:?}");
+    let described = kafka.tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &ledger]).unwrap();
+    assert!(described.contains("segment.bytes=104857600") && described.contains("PartitionCount: 2"), "{described}");
+}
