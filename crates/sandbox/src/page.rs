@@ -77,9 +77,7 @@ impl InboxPage {
 fn router(inbox: Inbox, curl: &str) -> Router {
     Router::new()
         .route("/", get(assets::page(curl)))
-        .route("/inbox.css", get(assets::style))
-        .route("/inbox.js", get(assets::script))
-        .route("/mrkdwn.js", get(assets::mrkdwn))
+        .route("/assets/{name}", get(assets::asset))
         .route("/api/messages", get(api::list).delete(api::clear))
         .route("/api/events", get(live::events))
         .route("/api/messages/{id}", get(api::detail))

@@ -1,9 +1,9 @@
 //! A mail taken apart for reading.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde::Serialize;
 
 /// Headers shown; mails have dozens, hostile ones have millions.
@@ -31,7 +31,7 @@ pub(crate) struct Detail {
     cc: Vec<String>,
     reply_to: Vec<String>,
     date: Option<String>,
-    /// All header lines in order: name and value, unfolded, encoded words decoded.
+    /// All header lines in order, as written but unfolded: name and value.
     headers: Vec<(String, String)>,
     text: Option<String>,
     has_html: bool,
@@ -88,7 +88,7 @@ pub(crate) fn detail(raw: &[u8]) -> Detail {
         cc: addresses(message.cc()),
         reply_to: addresses(message.reply_to()),
         date: message.date().map(mail_parser::DateTime::to_rfc3339),
-        headers: headers(raw),
+        headers: headers(&message),
         text: text_part(&message).map(str::to_owned),
         has_html: html.is_some(),
         attachments: attachments(&message).map(|part| info(part, html)).collect(),
@@ -217,21 +217,10 @@ fn addresses(list: Option<&Address<'_>>) -> Vec<String> {
         .collect()
 }
 
-fn headers(raw: &[u8]) -> Vec<(String, String)> {
-    let Some(message) = MessageParser::new().default_header_text().parse_headers(raw) else { return Vec::new() };
-    let value = |header: &mail_parser::Header<'_>| match &header.value {
-        HeaderValue::Text(text) => cut(text, HEADER_CHARS_MAX),
-        HeaderValue::Address(_)
-        | HeaderValue::TextList(_)
-        | HeaderValue::DateTime(_)
-        | HeaderValue::ContentType(_)
-        | HeaderValue::Received(_)
-        | HeaderValue::Empty => {
-            let start = header.offset_start as usize;
-            let written = raw.get(start..header.offset_end as usize).unwrap_or_default();
-            let lines: Cow<'_, str> = String::from_utf8_lossy(written);
-            cut(&lines.split_whitespace().collect::<Vec<_>>().join(" "), HEADER_CHARS_MAX)
-        }
-    };
-    message.headers().iter().take(HEADERS_MAX).map(|header| (header.name().to_owned(), value(header))).collect()
+fn headers(message: &Message<'_>) -> Vec<(String, String)> {
+    let unfolded = |written: &str| cut(&written.split_whitespace().collect::<Vec<_>>().join(" "), HEADER_CHARS_MAX);
+    message.headers_raw().take(HEADERS_MAX).map(|(name, written)| (name.to_owned(), unfolded(written))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,23 @@
 //! The page itself, embedded in the program: hand-written, nothing from elsewhere.
 
 use axum::{
+    extract::Path,
+    http::StatusCode,
     http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 
 const PAGE: &str = include_str!("../../assets/inbox.html");
-const STYLE: &str = include_str!("../../assets/inbox.css");
-const SCRIPT: &str = include_str!("../../assets/inbox.js");
-const MRKDWN: &str = include_str!("../../assets/mrkdwn.js");
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Everything the page asks for: name, type, text.
+const ASSETS: [(&str, &str, &str); 5] = [
+    ("inbox.css", "text/css; charset=utf-8", include_str!("../../assets/inbox.css")),
+    ("inbox.js", JAVASCRIPT, include_str!("../../assets/inbox.js")),
+    ("dom.js", JAVASCRIPT, include_str!("../../assets/dom.js")),
+    ("mail.js", JAVASCRIPT, include_str!("../../assets/mail.js")),
+    ("slack.js", JAVASCRIPT, include_str!("../../assets/slack.js")),
+];
 
 /// Our own files only; frames only from here (a link in a mail cannot pull another site into the page).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -23,16 +32,11 @@ pub(super) fn page<S: Clone + Send + Sync + 'static>(curl: &str) -> impl axum::h
     }
 }
 
-pub(super) async fn style() -> Response {
-    serve("text/css; charset=utf-8", STYLE)
-}
-
-pub(super) async fn script() -> Response {
-    serve("text/javascript; charset=utf-8", SCRIPT)
-}
-
-pub(super) async fn mrkdwn() -> Response {
-    serve("text/javascript; charset=utf-8", MRKDWN)
+pub(super) async fn asset(Path(name): Path<String>) -> Response {
+    match ASSETS.iter().find(|(known, ..)| *known == name) {
+        Some(&(_, content_type, text)) => serve(content_type, text),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 fn serve(content_type: &'static str, body: impl IntoResponse) -> Response {
