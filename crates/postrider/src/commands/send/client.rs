@@ -1,0 +1,99 @@
+//! A client of the HTTP API that knows what may be sent again: everything, with its key.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use postrider_domain::Secret;
+use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
+use serde_json::Value;
+
+/// One request, answer included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long 429, 503 and a missing server are waited out.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest single wait, whatever Retry-After says.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Talks to one HTTP API.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: Option<Secret>,
+}
+
+/// What the API said in the end.
+pub(crate) struct Reply {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its body; null where it is no JSON.
+    pub(crate) body: Value,
+}
+
+impl Client {
+    /// `base` ends with a slash.
+    pub(crate) fn new(base: Url, key: Option<Secret>) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build();
+        Ok(Self { http: http.context("cannot set up the HTTP client")?, base, key })
+    }
+
+    /// Posts until there is an answer other than "come again", for a minute at most. The body carries its keys, so that
+    /// repeating it is safe.
+    pub(crate) async fn post(&self, path: &str, media_type: &str, body: Vec<u8>) -> anyhow::Result<Reply> {
+        let url = self.base.join(path).context("cannot make the request's URL")?;
+        let started = tokio::time::Instant::now();
+        let mut wait = Duration::from_millis(100);
+        loop {
+            let answer = self.post_once(url.clone(), media_type, body.clone()).await;
+            let hint = match &answer {
+                Ok(response) if is_come_again(response.status()) => retry_after(response),
+                Err(error) if error.is_connect() => None,
+                Ok(_) | Err(_) => return self.read(answer).await,
+            };
+            wait = (wait * 2).max(hint.unwrap_or_default()).min(WAIT_MAX);
+            if started.elapsed() + wait > PATIENCE {
+                return self.read(answer).await;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn post_once(&self, url: Url, media_type: &str, body: Vec<u8>) -> reqwest::Result<Response> {
+        let request = self.http.post(url).header("content-type", media_type).body(body);
+        match &self.key {
+            Some(key) => request.bearer_auth(key.reveal()).send().await,
+            None => request.send().await,
+        }
+    }
+
+    async fn read(&self, answer: reqwest::Result<Response>) -> anyhow::Result<Reply> {
+        let response = answer.with_context(|| {
+            format!(
+                "cannot reach the HTTP API at {}; is `postrider ingest` or `postrider dev` running there?",
+                self.base
+            )
+        })?;
+        let status = response.status();
+        let text = response.text().await.context("cannot read the answer of the HTTP API")?;
+        Ok(Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+    }
+}
+
+fn is_come_again(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// What is wrong, from a problem document: its detail and each of its errors.
+pub(crate) fn problem(status: StatusCode, document: &Value) -> String {
+    let detail = document["detail"].as_str().or(document["title"].as_str());
+    let mut text = format!("{}: {}", status.as_u16(), detail.unwrap_or("no explanation was given"));
+    for error in document["errors"].as_array().into_iter().flatten() {
+        let (pointer, detail) = (error["pointer"].as_str(), error["detail"].as_str());
+        text += &format!("; {} {}", pointer.unwrap_or_default(), detail.unwrap_or_default());
+    }
+    text
+}

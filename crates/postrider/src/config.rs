@@ -1,0 +1,185 @@
+//! Configuration: one file and the environment over the embedded, fully commented default.
+//!
+//! What is written is read key by key, so that **every** problem is found in one go, with the key's path and where it
+//! was written; what the rest of the program sees is [`Config`], in which everything is checked and typed. Nothing
+//! here opens a socket.
+
+mod email;
+mod ingest;
+mod kafka;
+mod lanes;
+mod layers;
+mod print;
+mod problems;
+mod section;
+mod slack;
+mod topics;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::Path};
+
+use postrider_domain::retry::RetryPolicy;
+use postrider_kafka::{KafkaSettings, topics::TopicPlan};
+
+use problems::Notes;
+
+pub(crate) use email::{Email, Tls, mailbox};
+pub(crate) use ingest::{Ingest, IngestKey};
+pub(crate) use lanes::Lane;
+pub(crate) use layers::{DEFAULT, Layers};
+pub(crate) use print::{redacted_json, redacted_toml};
+pub(crate) use problems::Problems;
+pub(crate) use slack::{Access, Slack, SlackDestination};
+pub(crate) use topics::Topics;
+
+/// Everything that was configured, checked and typed.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The cluster.
+    pub(crate) kafka: KafkaSettings,
+    /// Names and shapes of the topics.
+    pub(crate) topics: Topics,
+    /// The HTTP API.
+    pub(crate) ingest: Ingest,
+    /// Where the admin listener was put, if it was.
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// The lanes whose channel is configured, by name.
+    pub(crate) lanes: Vec<Lane>,
+    /// How failures are tried again; the same for every lane.
+    pub(crate) retry: RetryPolicy,
+    /// The mail server, if one is configured.
+    pub(crate) email: Option<Email>,
+    /// Slack, if a destination is configured.
+    pub(crate) slack: Option<Slack>,
+}
+
+/// Which secrets a subcommand uses. Those of the others are not even read, so that one file serves processes that
+/// are given different secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// The keys of upstream services; also whether it may listen where it is told to.
+    pub(crate) ingest: bool,
+    /// Passwords, tokens and webhooks of the channels.
+    pub(crate) channels: bool,
+}
+
+impl Scope {
+    /// Every secret: `config check`.
+    pub(crate) const ALL: Self = Self { ingest: true, channels: true };
+    /// The HTTP API.
+    pub(crate) const INGEST: Self = Self { ingest: true, channels: false };
+    /// The lanes, and single attempts.
+    pub(crate) const CHANNELS: Self = Self { ingest: false, channels: true };
+    /// The cluster alone.
+    pub(crate) const KAFKA: Self = Self { ingest: false, channels: false };
+}
+
+impl Config {
+    /// Reads the file (`postrider.toml` in the current directory if none is named and it exists) and the environment.
+    ///
+    /// # Errors
+    /// Every problem there is, each with its key, where it was written and what to do.
+    pub(crate) fn load(file: Option<&Path>, scope: Scope) -> Result<Self, Problems> {
+        let layers = Layers::read(file, std::env::vars())?;
+        Self::check(&layers, scope)
+    }
+
+    /// Checks what the layers say together.
+    pub(crate) fn check(layers: &Layers, scope: Scope) -> Result<Self, Problems> {
+        let notes = Notes::default();
+        let config = Self::read(layers, scope, &notes);
+        match (config, notes.into_problems()) {
+            (Some(config), None) => Ok(config),
+            (_, Some(problems)) => Err(problems),
+            (None, None) => Err(Problems::one("it cannot be read, and nothing says why: a defect of Postrider")),
+        }
+    }
+
+    fn read(layers: &Layers, scope: Scope, problems: &Notes) -> Option<Self> {
+        let root = layers.root(problems);
+        let kafka = kafka::read(root.section("kafka"));
+        let topics = topics::read(root.section("topics"));
+        let ingest = ingest::read(root.section("ingest"), scope.ingest);
+        let admin = root.section("admin");
+        let admin_listen = admin.socket_address("listen");
+        admin.finish();
+        let retry = lanes::read_retry(root.section("retry"));
+        let email = email::read(root.section("email"), scope.channels);
+        let slack = slack::read(root.section("slack"), scope.channels);
+        let lanes = lanes::read(&root.section("lanes"), layers, email.is_configured(), slack.is_configured());
+        root.finish();
+        across_sections(topics.as_ref(), retry.as_ref(), problems);
+        Some(Self {
+            kafka: kafka?,
+            topics: topics?,
+            lanes: lanes?,
+            ingest: ingest?,
+            admin_listen,
+            retry: retry?,
+            email: email.into_checked()?,
+            slack: slack.into_checked()?,
+        })
+    }
+
+    /// The topics as they should be, one ledger for each lane.
+    pub(crate) fn topic_plan(&self) -> TopicPlan {
+        TopicPlan {
+            events: self.topics.events.clone(),
+            partitions: self.topics.partitions,
+            replication_factor: self.topics.replication_factor,
+            retention: self.topics.retention,
+            give_up_after: self.retry.give_up_after,
+            body_max: self.ingest.body_max,
+            lanes: self.lanes.iter().map(|lane| lane.name.clone()).collect(),
+        }
+    }
+
+    /// The lane of that name.
+    pub(crate) fn lane(&self, name: &str) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.name.as_str() == name)
+    }
+}
+
+/// Rules that no section can check alone.
+fn across_sections(topics: Option<&Topics>, retry: Option<&RetryPolicy>, problems: &Notes) {
+    let (Some(topics), Some(retry)) = (topics, retry) else { return };
+    if retry.give_up_after >= topics.retention {
+        problems.add(
+            "retry.give_up_after",
+            "must be shorter than topics.retention, or events leave Kafka before we stop trying: lower the one or raise the other",
+        );
+    }
+}
+
+/// A part that may be left out: not configured, configured but wrong, or checked.
+#[derive(Debug)]
+pub(crate) enum Part<T> {
+    /// Nothing was written.
+    Absent,
+    /// Something was written and is wrong; the problems say what.
+    Wrong,
+    /// Ready for use.
+    Checked(T),
+}
+
+impl<T> Part<T> {
+    fn of(checked: Option<T>) -> Self {
+        checked.map_or(Self::Wrong, Self::Checked)
+    }
+
+    fn is_configured(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    /// `None` where it was wrong.
+    fn into_checked(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => Some(None),
+            Self::Wrong => None,
+            Self::Checked(part) => Some(Some(part)),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `[kafka]`: the cluster, and librdkafka's own properties.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use postrider_kafka::{KafkaSettings, refused_properties};
+
+use super::section::Section;
+
+/// Properties that have a key of their own, and what to do instead. Those that the promises rest on are the kafka
+/// crate's to name.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("bootstrap.servers", "write kafka.bootstrap_servers"),
+    ("metadata.broker.list", "write kafka.bootstrap_servers"),
+    ("security.protocol", "write kafka.security_protocol"),
+    ("sasl.mechanism", "write kafka.sasl_mechanism"),
+    ("sasl.mechanisms", "write kafka.sasl_mechanism"),
+    ("sasl.username", "write kafka.sasl_username"),
+    ("sasl.password", "write kafka.sasl_password or kafka.sasl_password_file"),
+    ("ssl.ca.location", "write kafka.ssl_ca_file"),
+    ("ssl.certificate.location", "write kafka.ssl_certificate_file"),
+    ("ssl.key.location", "write kafka.ssl_key_file"),
+    ("allow.auto.create.topics", "`postrider topics apply` creates the topics; remove it"),
+];
+
+const PROTOCOLS: &[(&str, Protocol)] = &[
+    ("plaintext", Protocol { name: "plaintext", sasl: false, ssl: false }),
+    ("ssl", Protocol { name: "ssl", sasl: false, ssl: true }),
+    ("sasl_plaintext", Protocol { name: "sasl_plaintext", sasl: true, ssl: false }),
+    ("sasl_ssl", Protocol { name: "sasl_ssl", sasl: true, ssl: true }),
+];
+const MECHANISMS: &[(&str, &str)] =
+    &[("PLAIN", "PLAIN"), ("SCRAM-SHA-256", "SCRAM-SHA-256"), ("SCRAM-SHA-512", "SCRAM-SHA-512")];
+
+#[derive(Clone, Copy)]
+struct Protocol {
+    name: &'static str,
+    sasl: bool,
+    ssl: bool,
+}
+
+pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
+    let bootstrap_servers = section.text("bootstrap_servers");
+    if let Some(servers) = &bootstrap_servers {
+        check_servers(&section, servers);
+    }
+    let protocol = section.choice("security_protocol", PROTOCOLS);
+    let mut properties = BTreeMap::new();
+    if let Some(protocol) = protocol {
+        properties.insert("security.protocol".to_owned(), protocol.name.to_owned());
+        read_sasl(&section, protocol.sasl, &mut properties);
+        read_ssl(&section, protocol.ssl, &mut properties);
+    }
+    let extra = section.section("properties");
+    let written: BTreeMap<_, _> = extra.flat_texts().into_iter().collect();
+    let refused = refused_properties(&written);
+    for name in written.keys() {
+        if let Some((_, instead)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == name) {
+            extra.problem(name, format_args!("has a place of its own: {instead}"));
+        } else if let Some(property) = refused.iter().find(|property| property.name == name) {
+            extra.problem(name, format_args!("is set by Postrider itself: {}; remove it", property.reason));
+        }
+    }
+    properties.extend(written);
+    check_session(&extra, &properties);
+    extra.finish();
+    section.finish();
+    Some(KafkaSettings { bootstrap_servers: bootstrap_servers?, properties })
+}
+
+fn check_servers(section: &Section<'_>, servers: &str) {
+    let is_server = |server: &str| {
+        server.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    };
+    if !servers.split(',').map(str::trim).all(is_server) {
+        section.problem(
+            "bootstrap_servers",
+            "must be host:port, several with commas, such as \"kafka-1:9092,kafka-2:9092\"",
+        );
+    }
+}
+
+fn read_sasl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String, String>) {
+    let mechanism = section.choice("sasl_mechanism", MECHANISMS);
+    let username = section.text("sasl_username");
+    // Every subcommand that reads [kafka] talks to Kafka, so this secret is always needed.
+    let password = section.secret("sasl_password", true);
+    for key in ["sasl_mechanism", "sasl_username", "sasl_password"] {
+        let given = if key == "sasl_password" { section.has_secret(key) } else { section.has(key) };
+        if used && !given {
+            section.problem(key, "is missing: security_protocol asks for SASL");
+        }
+        if !used && given {
+            section.problem(key, "has no use without SASL: set security_protocol to sasl_ssl, or remove it");
+        }
+    }
+    let entries = [
+        ("sasl.mechanism", mechanism.map(str::to_owned)),
+        ("sasl.username", username),
+        ("sasl.password", password.map(|password| password.reveal().to_owned())),
+    ];
+    properties.extend(entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+}
+
+fn read_ssl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String, String>) {
+    for (key, name) in [
+        ("ssl_ca_file", "ssl.ca.location"),
+        ("ssl_certificate_file", "ssl.certificate.location"),
+        ("ssl_key_file", "ssl.key.location"),
+    ] {
+        if section.has(key) && !used {
+            section.problem(key, "has no use without TLS: set security_protocol to ssl or sasl_ssl, or remove it");
+        }
+        if let Some(path) = section.readable_file(key) {
+            properties.insert(name.to_owned(), path.display().to_string());
+        }
+    }
+    if section.has("ssl_certificate_file") != section.has("ssl_key_file") {
+        section.problem("ssl_certificate_file", "and ssl_key_file go together: give both or neither");
+    }
+}
+
+/// The lease is two thirds of the session timeout, proven every third: below three seconds it cannot be held.
+fn check_session(extra: &Section<'_>, properties: &BTreeMap<String, String>) {
+    const SESSION_MS: RangeInclusive<u64> = 3_000..=1_800_000;
+    let Some(session) = properties.get("session.timeout.ms") else { return };
+    let session: Option<u64> = session.parse().ok().filter(|session| SESSION_MS.contains(session));
+    let Some(session) = session else {
+        extra.problem("session.timeout.ms", "must be milliseconds from 3000 to 1800000");
+        return;
+    };
+    let heartbeat = properties.get("heartbeat.interval.ms").map_or(Some(3_000), |text| text.parse().ok());
+    if heartbeat.is_none_or(|heartbeat: u64| heartbeat == 0 || heartbeat > session / 3) {
+        extra.problem(
+            "heartbeat.interval.ms",
+            "must be milliseconds, at most a third of session.timeout.ms (3000 unless given)",
+        );
+    }
+}

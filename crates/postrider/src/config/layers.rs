@@ -1,0 +1,154 @@
+//! Where values come from: the embedded default, below a file, below the environment.
+
+use std::{fs, io, path::Path};
+
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    value::{Dict, Map, Value},
+};
+
+use super::{
+    problems::{Notes, Problems},
+    section::Section,
+};
+
+/// The commented default file, embedded.
+pub(crate) const DEFAULT: &str = include_str!("default.toml");
+/// What the file is called where none is named.
+const FILE_NAME: &str = "postrider.toml";
+/// What begins the name of an environment variable that is ours.
+const VARIABLE_PREFIX: &str = "POSTRIDER__";
+const DEFAULT_NAME: &str = "the default";
+const ENVIRONMENT_NAME: &str = "the environment";
+
+/// All layers, merged; every value remembers its layer.
+#[derive(Debug)]
+pub(crate) struct Layers(Figment);
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The embedded default.
+    Default,
+    /// The user's file, by its path.
+    File(String),
+    /// An environment variable.
+    Environment,
+}
+
+impl Layers {
+    /// Reads the file, if there is one, and the variables that are ours.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let text = match file {
+            Some(path) => Some((path, fs::read_to_string(path).map_err(|error| unreadable(path, &error))?)),
+            None => match fs::read_to_string(FILE_NAME) {
+                Ok(text) => Some((Path::new(FILE_NAME), text)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(unreadable(Path::new(FILE_NAME), &error)),
+            },
+        };
+        match text {
+            Some((path, text)) => Self::of(Some((&path.display().to_string(), &text)), variables),
+            None => Self::of(None, variables),
+        }
+    }
+
+    /// The same from a name and a text.
+    pub(crate) fn of(
+        file: Option<(&str, &str)>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut layers = Figment::from(Layer { name: DEFAULT_NAME.into(), values: parse(DEFAULT_NAME, DEFAULT)? });
+        if let Some((name, text)) = file {
+            layers = layers.merge(Layer { name: name.to_owned(), values: parse(name, text)? });
+        }
+        Ok(Self(layers.merge(Layer { name: ENVIRONMENT_NAME.into(), values: nest(variables) })))
+    }
+
+    /// The whole as one section.
+    pub(super) fn root<'a>(&'a self, problems: &'a Notes) -> Section<'a> {
+        Section::root(self.values(), self, problems)
+    }
+
+    /// The merged values.
+    pub(super) fn values(&self) -> Dict {
+        match self.0.find_value("") {
+            Ok(Value::Dict(_, values)) => values,
+            Ok(_) | Err(_) => Dict::new(),
+        }
+    }
+
+    /// The layer that a value was written in.
+    pub(super) fn origin(&self, value: &Value) -> Origin {
+        match self.0.get_metadata(value.tag()).map(|metadata| metadata.name.as_ref()) {
+            Some(ENVIRONMENT_NAME) => Origin::Environment,
+            Some(DEFAULT_NAME) | None => Origin::Default,
+            Some(file) => Origin::File(file.to_owned()),
+        }
+    }
+}
+
+/// The name of the environment variable that overrides `key`.
+pub(super) fn variable(key: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problems {
+    Problems::one(format!("cannot read {}: {error}; name another with --config", path.display()))
+}
+
+/// Never shows the line itself: it may hold a secret.
+fn parse(name: &str, text: &str) -> Result<Dict, Problems> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        Problems::one(format!("{name}, line {line}: not TOML: {}", error.message()))
+    })?;
+    match Value::serialize(table) {
+        Ok(Value::Dict(_, values)) => Ok(values),
+        Ok(_) => Ok(Dict::new()),
+        Err(error) => Err(Problems::one(format!("{name}: {error}"))),
+    }
+}
+
+/// `POSTRIDER__A__B=x` becomes `a.b = "x"`; the sections read numbers and lists out of the text.
+fn nest(variables: impl Iterator<Item = (String, String)>) -> Dict {
+    let mut root = Dict::new();
+    for (name, text) in variables {
+        if let Some(path) = name.strip_prefix(VARIABLE_PREFIX) {
+            let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+            insert(&mut root, &keys, text);
+        }
+    }
+    root
+}
+
+fn insert(values: &mut Dict, keys: &[String], text: String) {
+    let Some((key, rest)) = keys.split_first() else { return };
+    if rest.is_empty() {
+        values.insert(key.clone(), Value::from(text));
+        return;
+    }
+    let inner = values.entry(key.clone()).or_insert_with(|| Value::from(Dict::new()));
+    if let Value::Dict(_, inner) = inner {
+        insert(inner, rest, text);
+    }
+}
+
+/// One layer as figment takes it.
+struct Layer {
+    name: String,
+    values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}

@@ -1,0 +1,175 @@
+use std::{fs, path::PathBuf, time::Duration};
+
+use super::*;
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::check(&Layers::of(Some(("test.toml", text)), variables)?, Scope::ALL)
+}
+
+fn testdata() -> Vec<PathBuf> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Every rule has a file that breaks it and says in its `#!` lines what must be reported: all of it, and nothing else.
+#[test]
+fn every_bad_file_gets_exactly_the_problems_it_names() {
+    let files = testdata();
+    assert!(files.len() > 40, "the files are found: {files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let expected: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#! ")).collect();
+        let Err(problems) = load(&text, &[]) else { panic!("{} is accepted", file.display()) };
+        let found = problems.list();
+        assert_eq!(found.len(), expected.len(), "{}: {found:#?}", file.display());
+        for expected in expected {
+            assert!(
+                found.iter().any(|found| found.contains(expected)),
+                "{}: {expected} is not in {found:#?}",
+                file.display()
+            );
+        }
+        assert!(!problems.to_string().contains("hunter2"), "{} shows a secret: {problems}", file.display());
+    }
+}
+
+#[test]
+fn a_problem_says_where_it_was_written() {
+    let problems =
+        load("[topics]\npartitions = 0\n", &[("POSTRIDER__RETRY__DELAY_MIN", "soon")]).unwrap_err().to_string();
+    assert!(problems.contains("10000 (in test.toml)"), "{problems}");
+    assert!(problems.contains("(in the environment, POSTRIDER__RETRY__DELAY_MIN)"), "{problems}");
+}
+
+#[test]
+fn the_default_alone_is_valid_and_has_no_lane() {
+    let config = load("", &[]).unwrap();
+    assert!(config.lanes.is_empty());
+    assert_eq!(config.kafka.bootstrap_servers, "localhost:9092");
+    let plan = config.topic_plan();
+    let window = Duration::from_secs((7 + 1 + 1) * 86_400 + 3_600).as_millis();
+    assert_eq!(plan.ledger_retention_ms(7 * 86_400_000), i64::try_from(window).unwrap());
+    assert_eq!(plan.events_max_bytes(), 10 * 1024 * 1024 + 64 * 1024);
+    assert_eq!(plan.inner_max_bytes(), 10 * 1024 * 1024 + 128 * 1024);
+}
+
+#[test]
+fn lanes_are_there_as_soon_as_their_channel_is_configured() {
+    let names = |text: &str| -> Vec<String> {
+        load(text, &[]).unwrap().lanes.iter().map(|lane| lane.name.to_string()).collect()
+    };
+    let email = "[email]\nhost = 'localhost'\nfrom = 'Shop <no-reply@example.com>'\n";
+    let slack = "[slack.destinations.ops]\nwebhook_url = 'https://hooks.example.com/x'\n";
+    assert_eq!(names(email), ["email"]);
+    assert_eq!(names(slack), ["slack"]);
+    assert_eq!(names(&format!("{email}{slack}")), ["email", "slack"]);
+    assert_eq!(names(&format!("{email}[lanes.mail]\nchannel = 'email'\n")), ["mail"], "another name takes its place");
+    let config = load(&format!("{email}[lanes.mail]\nchannel = 'email'\n"), &[]).unwrap();
+    assert_eq!(config.lanes[0].in_flight_max, 500, "what it leaves out comes from the channel's default lane");
+}
+
+#[test]
+fn the_environment_overrides_the_file_at_any_depth() {
+    let config = load(
+        "[topics]\npartitions = 3\n",
+        &[
+            ("POSTRIDER__TOPICS__PARTITIONS", "4"),
+            ("POSTRIDER__SLACK__DESTINATIONS__OPS__WEBHOOK_URL", "https://hooks.example.com/x"),
+            ("POSTRIDER__KAFKA__PROPERTIES__SESSION_TIMEOUT_MS", "9000"),
+            ("POSTRIDER__EMAIL__HOST", "localhost"),
+            ("POSTRIDER__EMAIL__FROM", "no-reply@example.com"),
+            ("POSTRIDER__EMAIL__RECIPIENTS_ALLOWED", "*@example.com, ada@example.org"),
+            ("POSTRIDER__EMAIL__USERNAME", "007"),
+            ("POSTRIDER__EMAIL__PASSWORD", "1e5"),
+            ("POSTRIDER__INGEST__KEYS__0__SOURCE", "shop"),
+            ("POSTRIDER__INGEST__KEYS__0__KEY", "0123"),
+            ("POSTRIDER_API_KEY", "is not ours to check"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.topics.partitions, 4);
+    assert_eq!(config.slack.unwrap().destinations[0].name.as_str(), "ops");
+    assert_eq!(config.kafka.properties["session.timeout.ms"], "9000");
+    let email = config.email.unwrap();
+    assert_eq!(email.recipients_allowed, ["*@example.com", "ada@example.org"]);
+    let (username, password) = email.credentials.unwrap();
+    assert_eq!((username.as_str(), password.reveal()), ("007", "1e5"), "texts stay as they were written");
+    assert_eq!(config.ingest.keys[0].key.reveal(), "0123");
+}
+
+#[test]
+fn secrets_out_of_scope_are_not_read() {
+    let text =
+        "[email]\nhost = 'localhost'\nfrom = 'a@example.com'\nusername = 'u'\npassword_file = 'does-not-exist'\n";
+    let layers = Layers::of(Some(("test.toml", text)), std::iter::empty()).unwrap();
+    assert!(Config::check(&layers, Scope::INGEST).is_ok());
+    assert!(Config::check(&layers, Scope::CHANNELS).is_err());
+}
+
+#[test]
+fn a_secret_file_loses_its_last_line_break_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    fs::write(&file, " pass word \r\n").unwrap();
+    let text = format!(
+        "[email]\nhost = 'localhost'\nfrom = 'a@example.com'\nusername = 'u'\npassword_file = '{}'\n",
+        file.display()
+    );
+    let email = load(&text, &[]).unwrap().email.unwrap();
+    assert_eq!(email.credentials.unwrap().1.reveal(), " pass word ");
+}
+
+#[test]
+fn print_shows_everything_but_secrets() {
+    let text = "[email]\nhost = 'mail.example.com'\nusername = 'u'\npassword = 'hunter2'\n\
+        [slack.destinations.ops]\nwebhook_url = 'https://hooks.example.com/hunter2'\n\
+        [slack.destinations.sales]\nchannel = 'C1'\ntoken = 'hunter2'\n\
+        [[ingest.keys]]\nsource = 'shop'\nkey = 'hunter2'\n\
+        [kafka]\nsasl_password = 'hunter2'\n[kafka.properties]\n'ssl.key.password' = 'hunter2'\n";
+    let layers = Layers::of(Some(("test.toml", text)), std::iter::empty()).unwrap();
+    let toml = redacted_toml(&layers).unwrap();
+    assert!(!toml.contains("hunter2"), "{toml}");
+    assert_eq!(toml.matches("***").count(), 6, "{toml}");
+    assert!(toml.contains("mail.example.com") && toml.contains("source = \"shop\""), "{toml}");
+    let table: toml::Table = toml::from_str(&toml).unwrap();
+    assert_eq!(table["topics"]["partitions"].as_integer(), Some(12));
+    assert_eq!(redacted_json(&layers).unwrap()["email"]["password"], "***");
+}
+
+/// Active or shown as `# key = …`, every key and every table of the default file has a comment right above it.
+#[test]
+fn no_key_of_the_default_file_lacks_a_comment() {
+    let mut previous = "";
+    for (number, line) in DEFAULT.lines().enumerate() {
+        let setting = line.strip_prefix("# ").unwrap_or(line);
+        if is_key(setting) {
+            let commented = previous.starts_with("# ") && !is_key(previous.trim_start_matches("# "));
+            assert!(commented, "line {}: {line} has no comment above it", number + 1);
+        }
+        previous = line;
+    }
+    assert!(DEFAULT.lines().all(|line| line.chars().count() <= 120), "lines of at most 120 characters");
+}
+
+fn is_key(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| !key.is_empty() && !key.contains(' '))
+}
+
+/// Whatever the default file shows as `# key = …` is a key that is known.
+#[test]
+fn what_the_default_file_shows_is_known() {
+    let shown: String = DEFAULT
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if is_key(setting) || setting.starts_with('[') => setting,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let problems = load(&shown, &[]).map(|_| Vec::new()).unwrap_or_else(|problems| problems.list().to_vec());
+    let unknown: Vec<_> = problems.iter().filter(|problem| problem.contains("is no key here")).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
