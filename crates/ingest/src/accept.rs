@@ -51,7 +51,7 @@ pub(crate) async fn accept(app: &App, event: Notification, trace: &Trace) -> Res
     app.metrics.ingest_produce_duration_seconds.observe(started.elapsed().as_secs_f64());
     let (partition, offset) = match written {
         Ok(place) => place,
-        Err(error) => return Err(refusal(error, event, trace)),
+        Err(error) => return Err(refusal(&error, event.event_key)),
     };
     app.metrics.events(&event.source, EventResult::Accepted, 1);
     tracing::debug!(
@@ -66,19 +66,13 @@ pub(crate) async fn accept(app: &App, event: Notification, trace: &Trace) -> Res
     Ok(Accepted { source: event.source, event_key: event.event_key, partition, offset, deliveries })
 }
 
-fn refusal(error: SinkError, event: Notification, trace: &Trace) -> Refusal {
-    let event_key = event.event_key;
-    tracing::warn!(
-        error = %chain(&error),
-        event.source,
-        event.key = event_key,
-        trace_id = trace.id(),
-        "an event could not be written to Kafka; its sender was told to send it again"
-    );
+/// What the sender is told of a failed write. The log line is the request's.
+fn refusal(error: &SinkError, event_key: String) -> Refusal {
+    let cause = chain(error);
     match error {
-        SinkError::Full { retry_after } => Refusal::Busy { event_key: Some(event_key), retry_after },
-        SinkError::Unavailable(_) => Refusal::Unavailable { event_key, accepted: MaybeAccepted::No },
-        SinkError::Unknown(_) => Refusal::Unavailable { event_key, accepted: MaybeAccepted::Unknown },
+        SinkError::Full { retry_after } => Refusal::Busy { event_key: Some(event_key), retry_after: *retry_after },
+        SinkError::Unavailable(_) => Refusal::Unavailable { event_key, accepted: MaybeAccepted::No, cause },
+        SinkError::Unknown(_) => Refusal::Unavailable { event_key, accepted: MaybeAccepted::Unknown, cause },
         SinkError::TooLarge => Refusal::RecordTooLarge { event_key },
     }
 }

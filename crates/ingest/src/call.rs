@@ -11,6 +11,7 @@ use axum::{
 };
 
 use crate::{
+    accept::Accepted,
     app::App,
     metrics::{EventResult, Route},
     refusal::Refusal,
@@ -54,20 +55,39 @@ impl<'a> Call<'a> {
         response
     }
 
+    /// Counts the refused events of a batch and logs them as one line; the accepted ones are counted already.
+    pub(crate) fn count_batch(&self, results: &[Result<Accepted, Refusal>]) {
+        let refusals: Vec<&Refusal> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+        let (Some(source), Some(first)) = (self.source.as_deref(), refusals.first()) else { return };
+        for refusal in &refusals {
+            self.app.metrics.events(source, result_of(refusal), 1);
+        }
+        let unavailable = refusals.iter().find_map(|refusal| refusal.cause());
+        tracing::info!(
+            event.source = source,
+            events = results.len(),
+            refused = refusals.len(),
+            status = first.status().as_u16(),
+            error = unavailable,
+            trace_id = self.trace.id(),
+            "events of a batch were refused"
+        );
+    }
+
     fn refuse(&self, refusal: Refusal) -> Response<Body> {
         let source = self.source.as_deref();
         if let Some(source) = source {
             self.app.metrics.events(source, result_of(&refusal), 1);
         }
-        let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             route = self.route.as_str(),
             status = refusal.status().as_u16(),
             event.source = source,
             event.key = refusal.event_key(),
             problems = refusal.problems(),
+            error = refusal.cause(),
             trace_id = self.trace.id(),
-            duration_ms,
+            duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             "a request was refused"
         );
         refusal.into_response()
@@ -75,7 +95,7 @@ impl<'a> Call<'a> {
 }
 
 /// How a refused event is counted.
-pub(crate) fn result_of(refusal: &Refusal) -> EventResult {
+fn result_of(refusal: &Refusal) -> EventResult {
     if refusal.retry_after().is_some() { EventResult::Unavailable } else { EventResult::Rejected }
 }
 

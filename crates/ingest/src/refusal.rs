@@ -39,8 +39,8 @@ pub(crate) enum Refusal {
     Invalid(Invalid),
     /// 429: a limit of this process; certainly not written.
     Busy { event_key: Option<String>, retry_after: Duration },
-    /// 503.
-    Unavailable { event_key: String, accepted: MaybeAccepted },
+    /// 503, with its cause for the log.
+    Unavailable { event_key: String, accepted: MaybeAccepted, cause: String },
 }
 
 /// What is known of an event that was not acknowledged.
@@ -140,6 +140,29 @@ impl Refusal {
         }
     }
 
+    /// Whether the event may have been written; known where it is worth sending again.
+    fn accepted(&self) -> Option<MaybeAccepted> {
+        match self {
+            Self::Busy { .. } => Some(MaybeAccepted::No),
+            Self::Unavailable { accepted, .. } => Some(*accepted),
+            Self::NotJson { .. }
+            | Self::BrokenBody
+            | Self::Unauthorized
+            | Self::NotFound
+            | Self::MethodNotAllowed { .. }
+            | Self::TooSlow
+            | Self::TooLarge { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::UnsupportedMediaType { .. }
+            | Self::Invalid(_) => None,
+        }
+    }
+
+    /// What the log says of it beside its status.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        if let Self::Unavailable { cause, .. } = self { Some(cause) } else { None }
+    }
+
     /// How many problems of the content it tells.
     pub(crate) fn problems(&self) -> usize {
         if let Self::Invalid(invalid) = self { invalid.problems.len() } else { 0 }
@@ -177,11 +200,7 @@ impl Refusal {
         let status = self.status();
         let detail = self.detail();
         let event_key = self.event_key().map(str::to_owned);
-        let accepted = match &self {
-            Self::Busy { .. } => Some(MaybeAccepted::No),
-            Self::Unavailable { accepted, .. } => Some(*accepted),
-            _ => None,
-        };
+        let accepted = self.accepted();
         let errors = if let Self::Invalid(invalid) = self { invalid.problems } else { Vec::new() };
         let title = status.canonical_reason().unwrap_or_default();
         ProblemDocument { kind: "about:blank", title, status: status.as_u16(), detail, errors, event_key, accepted }

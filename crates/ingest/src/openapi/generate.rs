@@ -95,7 +95,6 @@ struct Attachment {
 #[allow(dead_code, reason = "only its shape is used")]
 struct Slack {
     /// Names of configured destinations.
-    #[schema(examples(json!(["ops"])))]
     to: Vec<String>,
     /// Also the fallback beside `blocks`.
     text: Option<String>,

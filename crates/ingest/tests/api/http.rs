@@ -1,11 +1,9 @@
 //! What the HTTP API promises, over real HTTP on loopback, with a sink in memory.
 
-mod support;
-
+use crate::support::{AUTHORIZED, Mode, event, reply, settings, start};
 use postrider_domain::Secret;
 use postrider_ingest::{ApiKey, Ingest, IngestError};
 use serde_json::{Value, json};
-use support::{AUTHORIZED, Mode, event, reply, settings, start};
 use tokio::io::AsyncWriteExt;
 
 const ONE: &str = "/v1/notifications";
@@ -207,10 +205,10 @@ async fn shutdown_lets_requests_in_flight_finish() {
     let mut client = api.open("POST", ONE, &[JSON, AUTHORIZED], event("a").len()).await;
     client.write_all(event("a").as_bytes()).await.unwrap();
     api.sink.waiting.acquire().await.unwrap().forget();
-    let support::Api { sink, address, running, .. } = api;
+    let crate::support::Api { sink, address, running, .. } = api;
     let shutdown = running.shutdown();
     tokio::pin!(shutdown);
-    let deadline = tokio::time::Instant::now() + support::PATIENCE;
+    let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;
     loop {
         tokio::select! {
             () = &mut shutdown => panic!("it did not wait for the request"),
@@ -238,10 +236,10 @@ async fn settings_that_do_not_fit_are_refused_before_a_socket_opens() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("[[ingest.keys]]"));
     let mut shared = settings();
-    shared.keys.push(ApiKey { source: "billing".to_owned(), key: Secret::new(support::KEY) });
+    shared.keys.push(ApiKey { source: "billing".to_owned(), key: Secret::new(crate::support::KEY) });
     shared.keys.push(ApiKey { source: "a\nb".to_owned(), key: Secret::new("") });
     assert_eq!(shared.problems().len(), 3);
-    assert!(!format!("{shared:?} {:?}", shared.problems()).contains(support::KEY));
+    assert!(!format!("{shared:?} {:?}", shared.problems()).contains(crate::support::KEY));
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! Batches: one result per event, in order.
 
-mod support;
-
+use crate::support::{AUTHORIZED, Api, Mode, Reply, event, start};
 use serde_json::{Value, json};
-use support::{AUTHORIZED, Api, Mode, Reply, event, start};
 
 const BATCH: &str = "/v1/notifications/batch";
 

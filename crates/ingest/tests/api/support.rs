@@ -1,5 +1,4 @@
 //! A sink in memory, the API on loopback in front of it, and a client that can be as slow or as wrong as a test needs.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
     collections::BTreeSet,
@@ -21,12 +20,12 @@ use tokio::{
 };
 
 /// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-pub const KEY: &str = "key-of-the-shop";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const KEY: &str = "key-of-the-shop";
 
 /// What the sink answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Acknowledge,
     /// Acknowledges only as far as permits are given to `gate`.
     Hold,
@@ -39,18 +38,18 @@ pub enum Mode {
 }
 
 #[derive(Debug, Clone)]
-pub struct Written {
-    pub key: String,
-    pub value: Vec<u8>,
-    pub headers: Vec<RecordHeader>,
+pub(crate) struct Written {
+    pub(crate) key: String,
+    pub(crate) value: Vec<u8>,
+    pub(crate) headers: Vec<RecordHeader>,
 }
 
 /// Keeps what it is given; its answer can be chosen.
-pub struct MemorySink {
-    pub mode: Mutex<Mode>,
-    pub written: Mutex<Vec<Written>>,
-    pub gate: Semaphore,
-    pub waiting: Semaphore,
+pub(crate) struct MemorySink {
+    pub(crate) mode: Mutex<Mode>,
+    pub(crate) written: Mutex<Vec<Written>>,
+    pub(crate) gate: Semaphore,
+    pub(crate) waiting: Semaphore,
 }
 
 #[async_trait]
@@ -81,14 +80,14 @@ impl EventSink for MemorySink {
 }
 
 /// The API under test.
-pub struct Api {
-    pub sink: Arc<MemorySink>,
-    pub registry: Registry,
-    pub address: SocketAddr,
-    pub running: RunningIngest,
+pub(crate) struct Api {
+    pub(crate) sink: Arc<MemorySink>,
+    pub(crate) registry: Registry,
+    pub(crate) address: SocketAddr,
+    pub(crate) running: RunningIngest,
 }
 
-pub fn settings() -> IngestSettings {
+pub(crate) fn settings() -> IngestSettings {
     IngestSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
         body_max: 64 * 1024,
@@ -100,7 +99,7 @@ pub fn settings() -> IngestSettings {
     }
 }
 
-pub async fn start(change: impl FnOnce(&mut IngestSettings)) -> Api {
+pub(crate) async fn start(change: impl FnOnce(&mut IngestSettings)) -> Api {
     let mut settings = settings();
     change(&mut settings);
     let sink = Arc::new(MemorySink {
@@ -116,63 +115,74 @@ pub async fn start(change: impl FnOnce(&mut IngestSettings)) -> Api {
 
 /// An answer, its headers in lower case.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Value,
 }
 
 impl Reply {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
 impl Api {
-    pub fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         *self.sink.mode.lock().unwrap() = mode;
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
         self.send("POST", path, &[("content-type", "application/json"), AUTHORIZED], body).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut client = self.open(method, path, headers, body.len()).await;
         client.write_all(body.as_bytes()).await.unwrap();
         reply(&mut client).await
     }
 
     /// Sends a head that promises `length` bytes of body.
-    pub async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("content-length: {length}\r\n\r\n"));
-        let mut client = TcpStream::connect(self.address).await.unwrap();
-        client.write_all(head.as_bytes()).await.unwrap();
-        client
+    pub(crate) async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
+        open(self.address, method, path, headers, length).await
     }
 
     /// The value of one series, as `/metrics` would show it.
-    pub fn metric(&self, series: &str) -> Option<f64> {
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
         let text =
             postrider_telemetry::prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
     }
 
-    pub fn series(&self) -> usize {
+    pub(crate) fn series(&self) -> usize {
         let text =
             postrider_telemetry::prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         text.lines().filter(|line| !line.starts_with('#')).count()
     }
 }
 
-pub const AUTHORIZED: (&str, &str) = ("authorization", "Bearer key-of-the-shop");
+pub(crate) const AUTHORIZED: (&str, &str) = ("authorization", "Bearer key-of-the-shop");
+
+async fn open(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {length}\r\n\r\n"));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(head.as_bytes()).await.unwrap();
+    client
+}
+
+/// Posts JSON to an API that stands anywhere on loopback.
+pub(crate) async fn post_to(address: SocketAddr, path: &str, body: &str) -> Reply {
+    let mut client = open(address, "POST", path, &[("content-type", "application/json"), AUTHORIZED], body.len()).await;
+    client.write_all(body.as_bytes()).await.unwrap();
+    reply(&mut client).await
+}
 
 /// Reads until the server closes.
-pub async fn reply(client: &mut TcpStream) -> Reply {
+pub(crate) async fn reply(client: &mut TcpStream) -> Reply {
     let mut bytes = Vec::new();
     timeout(PATIENCE, client.read_to_end(&mut bytes)).await.expect("an answer").unwrap();
     let text = String::from_utf8(bytes).unwrap();
@@ -181,7 +191,7 @@ pub async fn reply(client: &mut TcpStream) -> Reply {
     Reply { status, head: head.to_owned(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
 }
 
-pub fn event(key: &str) -> String {
+pub(crate) fn event(key: &str) -> String {
     format!(
         r#"{{"event_key": "{key}", "type": "order.shipped",
             "email": {{"to": [{{"address": "ada@Example.com"}}], "cc": [{{"address": "ada@example.com"}}],

@@ -1,0 +1,61 @@
+//! The HTTP API in front of a real Kafka, which goes away and comes back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::support::{PATIENCE, Reply, event, settings};
+use postrider_ingest::{Ingest, KafkaSink};
+use postrider_kafka::{KafkaSettings, Producer, ProducerSettings};
+use postrider_telemetry::Registry;
+use postrider_testkit::kafka::RealKafka;
+use serde_json::json;
+
+const ONE: &str = "/v1/notifications";
+/// The promise is 3 s; the rest is the test machine's.
+const REFUSED_WITHIN: Duration = Duration::from_millis(3_500);
+
+async fn post(address: std::net::SocketAddr, key: &str) -> (Reply, Duration) {
+    let started = Instant::now();
+    let reply = crate::support::post_to(address, ONE, &event(key)).await;
+    (reply, started.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_goes_and_comes_back() {
+    let kafka = RealKafka::start(1).unwrap();
+    let topic = kafka.unique("notifications");
+    kafka.create_topic(&topic, 4, &[]).unwrap();
+    let kafka_settings =
+        KafkaSettings { bootstrap_servers: kafka.bootstrap_servers().to_owned(), ..KafkaSettings::default() };
+    let producer_settings = ProducerSettings { client_id: "ingest".to_owned(), message_max_bytes: 1 << 20 };
+    let producer = Producer::start(&kafka_settings, &producer_settings).unwrap();
+    let sink = Arc::new(KafkaSink::new(producer, topic.as_str()));
+    let api = Ingest::start(settings(), sink, &Registry::new()).await.unwrap();
+
+    let (accepted, _) = post(api.address(), "order-21").await;
+    assert_eq!((accepted.status, &accepted.body["offset"]), (202, &json!(0)), "{accepted:?}");
+    let partition = postrider_domain::partitioner::partition_of(b"order-21", 4);
+    assert_eq!(accepted.body["partition"], json!(partition), "where Java's client puts it");
+
+    kafka.kill(0).unwrap();
+    for key in ["lost-1", "lost-2", "lost-3"] {
+        let (refused, took) = post(api.address(), key).await;
+        assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{refused:?}");
+        assert_eq!(refused.body["event_key"], json!(key));
+        assert!(refused.body["accepted"] == "no" || refused.body["accepted"] == "unknown", "{refused:?}");
+        assert!(took < REFUSED_WITHIN, "{key} took {took:?}");
+    }
+
+    kafka.restart(0).unwrap();
+    let deadline = Instant::now() + 3 * PATIENCE;
+    while post(api.address(), "back").await.0.status != 202 {
+        assert!(Instant::now() < deadline, "it does not work again");
+    }
+    let records = kafka.read_all(&topic).unwrap();
+    let accepted = records.iter().filter(|record| record.key.as_deref() == Some(b"order-21")).count();
+    assert_eq!(accepted, 1);
+    assert!(records.iter().any(|record| record.key.as_deref() == Some(b"back")));
+    api.shutdown().await;
+}
