@@ -3,8 +3,10 @@
 mod admin;
 mod apply;
 mod check;
+mod count;
 mod plan;
 
 pub use apply::{Change, apply};
 pub use check::{Problem, Severity, check, check_lane};
+pub use count::partition_count;
 pub use plan::{TopicKind, TopicPlan, TopicSpec};

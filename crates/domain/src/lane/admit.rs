@@ -26,6 +26,14 @@ enum Admitted {
     Nothing,
 }
 
+/// An event as it stands in its record.
+#[derive(Clone, Copy)]
+struct Incoming<'a> {
+    record: &'a Arc<Record>,
+    event: &'a Arc<Notification>,
+    content: ContentHash,
+}
+
 impl Lane {
     pub(super) fn admit(&mut self, arrived: Arrived, now: Now) {
         let record = arrived.record;
@@ -41,7 +49,7 @@ impl Lane {
             },
             Err(unreadable) => {
                 self.report(Report::Record(RecordResult::Malformed));
-                self.refuse_record(&record, None, unreadable.reason, unreadable.detail, now);
+                self.refuse_record(&record, None, dead(unreadable.reason, unreadable.detail), now);
             }
         }
         self.pause_if_full(place.partition);
@@ -68,18 +76,17 @@ impl Lane {
             }
             Plan::Refused(reason, detail) => {
                 self.report(Report::Record(RecordResult::Planned));
-                self.refuse_record(record, Some(Arc::clone(event)), reason, detail, now);
+                self.refuse_record(record, Some(Arc::clone(event)), dead(reason, detail), now);
             }
             Plan::Deliveries(planned) => self.admit_deliveries(record, event, planned, now),
         }
     }
 
     fn admit_deliveries(&mut self, record: &Arc<Record>, event: &Arc<Notification>, planned: Vec<Planned>, now: Now) {
-        let content = ContentHash::of(event, self.settings.planner.channel);
+        let incoming = Incoming { record, event, content: ContentHash::of(event, self.settings.planner.channel) };
         let too_old = record.first_appended_at() < now.wall.before(self.settings.window);
         self.report(Report::Record(if too_old { RecordResult::TooOld } else { RecordResult::Planned }));
-        let admitted: Vec<_> =
-            planned.into_iter().map(|planned| self.screen_one(record, event, planned, content, now)).collect();
+        let admitted: Vec<_> = planned.into_iter().map(|planned| self.screen_one(incoming, planned, now)).collect();
         let open = admitted.iter().filter(|admitted| !matches!(admitted, Admitted::Nothing)).count();
         self.begin(record, open);
         for admitted in admitted {
@@ -91,17 +98,10 @@ impl Lane {
         }
     }
 
-    fn screen_one(
-        &mut self,
-        record: &Arc<Record>,
-        event: &Arc<Notification>,
-        planned: Planned,
-        content: ContentHash,
-        now: Now,
-    ) -> Admitted {
+    fn screen_one(&mut self, incoming: Incoming<'_>, planned: Planned, now: Now) -> Admitted {
         let channel = self.settings.planner.channel;
-        let id = Fingerprint::of_delivery(event, channel, &planned.recipient, None);
-        let mut work = self.new_work(record, event, &planned, id, content, now);
+        let id = Fingerprint::of_delivery(incoming.event, channel, &planned.recipient, None);
+        let mut work = self.new_work(incoming, &planned, id, now);
         work.ending = match planned.verdict {
             Verdict::Send => None,
             Verdict::Skip => {
@@ -124,7 +124,7 @@ impl Lane {
                 ));
                 self.admit_work(work)
             }
-            Screened::Conflict => self.conflict(work, event, now),
+            Screened::Conflict => self.conflict(work, incoming.event, now),
         }
     }
 
@@ -165,15 +165,8 @@ impl Lane {
         screen(known, work.content, appended_at, now.wall.before(self.settings.window))
     }
 
-    fn new_work(
-        &self,
-        record: &Arc<Record>,
-        event: &Arc<Notification>,
-        planned: &Planned,
-        id: Fingerprint,
-        content: ContentHash,
-        now: Now,
-    ) -> Work {
+    fn new_work(&self, incoming: Incoming<'_>, planned: &Planned, id: Fingerprint, now: Now) -> Work {
+        let Incoming { record, event, content } = incoming;
         let trace_parent = record.header("traceparent").and_then(|value| std::str::from_utf8(value).ok());
         let delivery = Delivery {
             id,
@@ -239,17 +232,10 @@ impl Lane {
     }
 
     /// A record that is settled as a whole, under the fingerprint of its place.
-    fn refuse_record(
-        &mut self,
-        record: &Arc<Record>,
-        event: Option<Arc<Notification>>,
-        reason: DeadReason,
-        detail: String,
-        now: Now,
-    ) {
+    fn refuse_record(&mut self, record: &Arc<Record>, event: Option<Arc<Notification>>, ending: Ending, now: Now) {
         let id = Fingerprint::of_position(&self.settings.name, &self.settings.topic, record.position);
         let mut work = self.bare_work(record, Subject::Record { id, event });
-        work.ending = Some(dead(reason, detail));
+        work.ending = Some(ending);
         if self.partitions[&record.position.partition].index.receipt(&id).is_some() {
             self.report(Report::Suppressed(Stage::Ledger));
             self.begin(record, 0);

@@ -85,7 +85,7 @@ impl Cluster {
 }
 
 /// Brokers, and partitions and replicas of each topic that exists. The request blocks, so it gets a thread of its own.
-async fn shapes(
+pub(super) async fn shapes(
     client: Arc<AdminClient<PlainContext>>,
     names: &[String],
 ) -> Result<(usize, HashMap<String, Topic>), KafkaError> {

@@ -1,0 +1,112 @@
+//! Runs attempts: one task each, one answer each, and the permit that can be taken back.
+
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use postrider_channels::Channel;
+use postrider_domain::{
+    Answer, Delivery, Failure, Permit, Reason,
+    lane::{Attempt, WorkId},
+};
+use postrider_telemetry::{clock, spawn};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::AbortHandle,
+    time::timeout,
+};
+
+/// An attempt's end, or the answer to a recall.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Answered { work: WorkId, answer: Answer, took: Duration },
+    Begun { work: WorkId },
+}
+
+#[derive(Debug)]
+struct Running {
+    permit: Permit,
+    task: AbortHandle,
+    delivery: Delivery,
+    number: u32,
+}
+
+/// The attempts that run. Bounded by the lane, which never asks for more than `in_flight_max`.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    channel: Arc<dyn Channel>,
+    running: HashMap<WorkId, Running>,
+    ended: UnboundedSender<Ended>,
+}
+
+impl Attempts {
+    pub(crate) fn new(channel: Arc<dyn Channel>) -> (Self, UnboundedReceiver<Ended>) {
+        let (ended, inbox) = unbounded_channel();
+        (Self { channel, running: HashMap::new(), ended }, inbox)
+    }
+
+    pub(crate) fn start(&mut self, attempt: Attempt, permit: Permit) {
+        let Attempt { work, delivery, number } = attempt;
+        let task = run(Arc::clone(&self.channel), work, delivery.clone(), permit.clone(), self.ended.clone());
+        let task = spawn("attempt", task).abort_handle();
+        self.running.insert(work, Running { permit, task, delivery, number });
+    }
+
+    /// The delivery and number of an attempt that has ended.
+    pub(crate) fn finish(&mut self, work: WorkId) -> Option<(Delivery, u32)> {
+        self.running.remove(&work).map(|running| (running.delivery, running.number))
+    }
+
+    /// Takes the permit back if it is unused; otherwise the attempt goes on.
+    pub(crate) fn recall(&mut self, work: WorkId) {
+        let Some(running) = self.running.get(&work) else { return };
+        if running.permit.revoke() {
+            running.task.abort();
+            self.answer(work, Answer::NotPermitted);
+        } else {
+            self.send(Ended::Begun { work });
+        }
+    }
+
+    /// Ends the attempt and closes its socket.
+    pub(crate) fn abort(&mut self, work: WorkId) {
+        let Some(running) = self.running.get(&work) else { return };
+        let revoked = running.permit.revoke();
+        running.task.abort();
+        let failure = Failure::new(Reason::LostReply, "the process ended before the provider answered");
+        self.answer(work, if revoked { Answer::NotPermitted } else { Answer::Unknown { failure } });
+    }
+
+    fn answer(&self, work: WorkId, answer: Answer) {
+        self.send(Ended::Answered { work, answer, took: Duration::ZERO });
+    }
+
+    /// The receiver lives as long as the pipeline, so a failed send means that nobody is left to care.
+    fn send(&self, ended: Ended) {
+        drop(self.ended.send(ended));
+    }
+}
+
+async fn run(
+    channel: Arc<dyn Channel>,
+    work: WorkId,
+    delivery: Delivery,
+    permit: Permit,
+    ended: UnboundedSender<Ended>,
+) {
+    /// A channel keeps its own deadline; this is for one that does not.
+    const GRACE: Duration = Duration::from_secs(10);
+    let began = clock::boot();
+    let attempt = AssertUnwindSafe(channel.attempt(&delivery, &permit)).catch_unwind();
+    let answer = match timeout(channel.attempt_deadline() + GRACE, attempt).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => Answer::Permanent { failure: Failure::new(Reason::Bug, "the attempt panicked") },
+        Err(_) if permit.begun() => {
+            Answer::Unknown { failure: Failure::new(Reason::LostReply, "no answer within the attempt's deadline") }
+        }
+        Err(_) => Answer::Transient {
+            failure: Failure::new(Reason::Timeout, "no answer within the attempt's deadline"),
+            retry_after: None,
+        },
+    };
+    drop(ended.send(Ended::Answered { work, answer, took: clock::boot().since(began) }));
+}

@@ -1,0 +1,47 @@
+//! Why a lane stops by itself.
+
+use postrider_kafka::KafkaError;
+
+/// The lane has stopped without a commit past unsettled work; a new start goes on where it stood.
+#[derive(Debug, thiserror::Error)]
+pub enum LaneError {
+    /// Kafka gave no client, or its client is beyond use.
+    #[error("lane {lane} cannot work with Kafka")]
+    Kafka {
+        /// Which lane.
+        lane: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// A receipt or dead letter will never be taken.
+    #[error(
+        "lane {lane} stopped: Kafka refuses its writes for good ({detail}); check the ACLs and `postrider topics check`"
+    )]
+    Refused {
+        /// Which lane.
+        lane: String,
+        /// Kafka's words.
+        detail: String,
+    },
+    /// The producer is beyond use.
+    #[error("lane {lane} stopped: its Kafka producer failed for good ({detail}); start the process again")]
+    Fatal {
+        /// Which lane.
+        lane: String,
+        /// Kafka's words.
+        detail: String,
+    },
+    /// A drain did not end in its time.
+    #[error("lane {lane} could not let go within its drain timeout and 10 s; what was in flight may be sent again")]
+    DrainTimeout {
+        /// Which lane.
+        lane: String,
+    },
+    /// The lane's task panicked, which is a defect.
+    #[error("lane {lane} panicked")]
+    Panicked {
+        /// Which lane.
+        lane: String,
+    },
+}

@@ -1,0 +1,89 @@
+//! Everything that can happen to a lane, in one stream: finished work first, records last.
+
+use std::time::Duration;
+
+use postrider_domain::lane::{Event, WriteProblem};
+use postrider_kafka::{LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind};
+use tokio::{
+    sync::{
+        mpsc::{Receiver, UnboundedReceiver},
+        watch,
+    },
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::{attempts::Ended, gatekeeper::Checked};
+
+/// What came in. Most of it is the lane's; the rest concerns the shell alone.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Stop,
+    Ended(Ended),
+    Written(WriteEvent),
+    Checked(Checked),
+    Tick,
+    Ledger(LedgerEvent),
+    Source(SourceEvent),
+}
+
+/// The ends of all channels.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    pub stop: watch::Receiver<bool>,
+    pub stop_seen: bool,
+    pub ended: UnboundedReceiver<Ended>,
+    pub written: UnboundedReceiver<WriteEvent>,
+    pub checked: UnboundedReceiver<Checked>,
+    pub ledger: Receiver<LedgerEvent>,
+    pub source: Receiver<SourceEvent>,
+    pub ticks: Interval,
+}
+
+/// The resolution of every wait; far below any delay a user can set.
+pub(crate) fn ticks() -> Interval {
+    let mut ticks = interval(Duration::from_millis(50));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
+impl Inputs {
+    /// The senders live in the pipeline's own handles, so no channel ends before the lane does.
+    pub(crate) async fn next(&mut self) -> Input {
+        let stop_seen = self.stop_seen;
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stop), if !stop_seen => {
+                self.stop_seen = true;
+                Input::Stop
+            }
+            Some(ended) = self.ended.recv() => Input::Ended(ended),
+            Some(written) = self.written.recv() => Input::Written(written),
+            Some(checked) = self.checked.recv() => Input::Checked(checked),
+            _ = self.ticks.tick() => Input::Tick,
+            Some(event) = self.ledger.recv() => Input::Ledger(event),
+            Some(event) = self.source.recv() => Input::Source(event),
+        }
+    }
+}
+
+/// A sender that is gone wants the lane to stop, too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// A write's end, as the lane understands it.
+pub(crate) fn written(event: WriteEvent) -> Event {
+    let result = event.result.map(drop).map_err(|failure| match failure.kind {
+        WriteFailureKind::TimedOut => WriteProblem::TimedOut,
+        WriteFailureKind::Refused => WriteProblem::Refused(failure.detail),
+        WriteFailureKind::Fatal => WriteProblem::Fatal(failure.detail),
+    });
+    Event::Written { token: event.token, result }
+}
+
+/// Kafka's positions, as the lane understands them.
+pub(crate) fn positions(positions: Positions) -> postrider_domain::start::Positions {
+    let Positions { committed, low, high, ledger_high } = positions;
+    let committed = committed.map(|(position, metadata)| postrider_domain::start::Committed { position, metadata });
+    postrider_domain::start::Positions { committed, low, high, ledger_high }
+}

@@ -1,0 +1,208 @@
+//! Reports become metrics and log lines. Nothing is decided here.
+
+use std::{collections::HashMap, time::Duration};
+
+use postrider_domain::{
+    Answer, Delivery, LaneName,
+    fingerprint::recipient_hash,
+    lane::{Report, Settled},
+    time::BootTime,
+};
+use postrider_telemetry::clock;
+
+use crate::metrics::DeliveryMetrics;
+
+/// One lane's observer.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    lane: LaneName,
+    metrics: DeliveryMetrics,
+    assigned_at: HashMap<i32, BootTime>,
+}
+
+impl Observer {
+    pub(crate) fn new(lane: LaneName, metrics: DeliveryMetrics) -> Self {
+        Self { lane, metrics, assigned_at: HashMap::new() }
+    }
+
+    /// An attempt has ended; what follows from it is the lane's to say.
+    pub(crate) fn attempted(&self, delivery: &Delivery, number: u32, answer: &Answer, took: Duration) {
+        let Some(result) = answer.result() else { return };
+        let (lane, destination) = (self.lane.as_str(), delivery.destination.as_str());
+        self.metrics.attempts_total.with_label_values(&[lane, destination, result]).inc();
+        self.metrics.attempt_duration_seconds.with_label_values(&[lane]).observe(took.as_secs_f64());
+        let Some(failure) = answer.failure() else { return };
+        let reason = failure.reason.as_str();
+        self.metrics.attempt_failures_total.with_label_values(&[lane, destination, reason]).inc();
+        tracing::info!(
+            lane,
+            destination,
+            event.key = delivery.event.event_key,
+            event.source = delivery.event.source,
+            recipient = recipient_hash(&delivery.recipient),
+            trace_id = trace_id(delivery),
+            attempt = number,
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            result,
+            reason,
+            "attempt failed"
+        );
+    }
+
+    pub(crate) fn rebalanced(&mut self, event: &'static str, partitions: &[i32]) {
+        let lane = self.lane.as_str();
+        self.metrics.rebalances_total.with_label_values(&[lane, event]).inc();
+        if event == "assigned" {
+            let now = clock::boot();
+            self.assigned_at.extend(partitions.iter().map(|partition| (*partition, now)));
+        }
+        tracing::info!(lane, partitions = ?partitions, "partitions {event}");
+    }
+
+    pub(crate) fn report(&mut self, report: &Report) {
+        let lane = self.lane.as_str();
+        match report {
+            Report::Record(result) => self.metrics.records_total.with_label_values(&[lane, result.as_str()]).inc(),
+            Report::Misplaced(_) => self.metrics.records_misplaced_total.with_label_values(&[lane]).inc(),
+            Report::Suppressed(stage) => {
+                self.metrics.duplicates_suppressed_total.with_label_values(&[lane, stage.as_str()]).inc();
+            }
+            Report::Settled(settled) => self.settled(settled),
+            Report::Ambiguous => self.metrics.ambiguous_sends_total.with_label_values(&[lane]).inc(),
+            Report::LedgerWritten { acknowledged } => {
+                let result = if *acknowledged { "acknowledged" } else { "timed_out" };
+                self.metrics.ledger_writes_total.with_label_values(&[lane, result]).inc();
+                if !acknowledged {
+                    tracing::warn!(lane, "a ledger write timed out and is written again; no attempt begins meanwhile");
+                }
+            }
+            Report::Committed(result) => self.committed(result),
+            Report::DestinationStopped { .. }
+            | Report::DestinationResumed(_)
+            | Report::PartitionStopped { .. }
+            | Report::PartitionRefused { .. }
+            | Report::PartitionReading { .. }
+            | Report::PartitionReleased(_)
+            | Report::LeftRunning { .. } => self.tell(report),
+        }
+    }
+
+    fn committed(&self, result: &Result<(), String>) {
+        let lane = self.lane.as_str();
+        let label = if result.is_ok() { "acknowledged" } else { "failed" };
+        self.metrics.commits_total.with_label_values(&[lane, label]).inc();
+        if let Err(detail) = result {
+            tracing::warn!(lane, detail, "a commit was not acknowledged; it is tried again");
+        }
+    }
+
+    fn settled(&self, settled: &Settled) {
+        let lane = self.lane.as_str();
+        let outcome = settled.outcome.as_str();
+        self.metrics.deliveries_total.with_label_values(&[lane, outcome]).inc();
+        self.metrics.delivery_latency_seconds.with_label_values(&[lane]).observe(settled.latency.as_secs_f64());
+        let (key, source) = settled
+            .delivery
+            .as_ref()
+            .map(|delivery| (delivery.event.event_key.as_str(), delivery.event.source.as_str()))
+            .unwrap_or_default();
+        let recipient = settled.delivery.as_ref().map(|delivery| recipient_hash(&delivery.recipient));
+        let Some(reason) = settled.reason else {
+            tracing::debug!(
+                lane,
+                event.key = key,
+                event.source = source,
+                recipient,
+                record.partition = settled.position.partition,
+                record.offset = settled.position.offset,
+                attempt = settled.attempts,
+                outcome,
+                "delivery settled"
+            );
+            return;
+        };
+        self.metrics.dead_letters_total.with_label_values(&[lane, reason.as_str()]).inc();
+        tracing::warn!(
+            lane,
+            event.key = key,
+            event.source = source,
+            recipient,
+            record.partition = settled.position.partition,
+            record.offset = settled.position.offset,
+            attempt = settled.attempts,
+            reason = reason.as_str(),
+            trace_id = settled.delivery.as_ref().and_then(trace_id),
+            "dead letter written"
+        );
+    }
+
+    /// What an operator wants to read about partitions and destinations.
+    fn tell(&mut self, report: &Report) {
+        let lane = self.lane.as_str();
+        match report {
+            Report::DestinationStopped { destination, failure } => tracing::error!(
+                lane,
+                %destination,
+                reason = failure.reason.as_str(),
+                "destination stopped: it refuses our {}; check its section of the configuration. It is tried again every minute, nothing is lost meanwhile",
+                what_to_mend(failure.reason)
+            ),
+            Report::DestinationResumed(destination) => tracing::info!(lane, %destination, "destination works again"),
+            Report::PartitionStopped { partition, gap } => tracing::error!(
+                lane,
+                record.partition = partition,
+                "partition stopped: {gap}. Nothing is skipped; look at it, then `postrider offsets accept --lane {lane} --partition {partition} --execute` goes on behind the gap"
+            ),
+            Report::PartitionRefused { partition, detail } => tracing::error!(
+                lane,
+                record.partition = partition,
+                "partition refused: {detail}. It is looked at again at the next assignment"
+            ),
+            Report::PartitionReading { partition, position, receipts, unclean } => {
+                if let Some(since) = self.assigned_at.remove(partition) {
+                    let took = clock::boot().since(since).as_secs_f64();
+                    self.metrics.restore_duration_seconds.with_label_values(&[lane]).observe(took);
+                }
+                tracing::info!(
+                    lane,
+                    record.partition = partition,
+                    record.offset = position,
+                    receipts,
+                    unclean,
+                    "partition restored"
+                );
+            }
+            Report::PartitionReleased(partition) => {
+                self.assigned_at.remove(partition);
+                tracing::info!(lane, record.partition = partition, "partition released");
+            }
+            Report::LeftRunning { partition, attempts } => tracing::warn!(
+                lane,
+                record.partition = partition,
+                attempts,
+                "the drain timeout passed; attempts that had begun to write are recorded as unknown"
+            ),
+            Report::Record(_)
+            | Report::Misplaced(_)
+            | Report::Suppressed(_)
+            | Report::Settled(_)
+            | Report::Ambiguous
+            | Report::LedgerWritten { .. }
+            | Report::Committed(_) => {}
+        }
+    }
+}
+
+fn what_to_mend(reason: postrider_domain::Reason) -> &'static str {
+    match reason {
+        postrider_domain::Reason::Tls => "TLS (certificate, host name, or `tls` and `ca_file`)",
+        postrider_domain::Reason::Auth => "credentials",
+        postrider_domain::Reason::SenderRejected => "sender address (`from`)",
+        _ => "settings",
+    }
+}
+
+/// The trace id of a W3C `traceparent`: its second field.
+fn trace_id(delivery: &Delivery) -> Option<&str> {
+    delivery.trace_parent.as_deref()?.split('-').nth(1)
+}

@@ -1,0 +1,206 @@
+//! The whole way of an event, on one page.
+//!
+//! ```text
+//! source ─ records ─▶ read ─▶ lane.handle ─┬─ Attempt ─▶ channel ─ answer ──────────┐
+//!                              ▲           ├─ Write: dead letter, receipt ─▶ Kafka ─┤
+//!                              │           ├─ Commit, Pause, Resume, Release ─▶ source
+//!                              └─ events ◀─┴────────────── acknowledgements ◀────────┘
+//! ```
+//!
+//! The lane decides, this file obeys. The order that everything hangs on is the lane's: dead letter acknowledged,
+//! receipt acknowledged, offset closed, commit moved to the lowest open offset.
+
+use std::time::Duration;
+
+use postrider_domain::{
+    lane::{Command, Event, Lane, Now, Stop},
+    time::BootTime,
+};
+use postrider_kafka::{CommitPosition, Ledger, LedgerEvent, Source, SourceEvent};
+use postrider_telemetry::clock;
+use postrider_wire::NotificationReader;
+use tokio::sync::watch;
+
+use crate::{
+    attempts::{Attempts, Ended},
+    error::LaneError,
+    gatekeeper::{Checked, Gatekeeper},
+    gauges::{Gauges, status},
+    inputs::{Input, Inputs, positions, written},
+    lease::Lease,
+    observer::Observer,
+    outputs::Outputs,
+    reader::read,
+    running::LaneStatus,
+};
+
+/// One lane: the pure brain and the hands that obey it.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub name: String,
+    pub lane: Lane,
+    pub inputs: Inputs,
+    pub source: Source,
+    pub ledger: Ledger,
+    pub gatekeeper: Gatekeeper,
+    pub attempts: Attempts,
+    pub lease: Lease,
+    pub outputs: Outputs,
+    pub reader: NotificationReader,
+    pub observer: Observer,
+    pub gauges: Gauges,
+    pub status: watch::Sender<LaneStatus>,
+    pub joined: bool,
+    pub shown_at: BootTime,
+    /// How long a shutdown may take before what is left is given up.
+    pub stop_within: Duration,
+    pub stop_by: Option<BootTime>,
+}
+
+impl Pipeline {
+    pub(crate) async fn run(mut self) -> Result<(), LaneError> {
+        loop {
+            let input = self.inputs.next().await;
+            let Some(event) = self.understand(input)? else { continue };
+            for command in self.lane.handle(event, now()) {
+                if let Some(end) = self.obey(command) {
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Carries out one command; most answer with an event later. `Some`: the lane has ended.
+    fn obey(&mut self, command: Command) -> Option<Result<(), LaneError>> {
+        match command {
+            Command::Restore { partition, epoch } => self.gatekeeper.check(partition, epoch),
+            Command::Forget { partition } => self.ledger.forget(partition),
+            Command::ReadFrom { partition, offset } => self.source.read_from(partition, offset),
+            Command::Attempt(attempt) => self.attempts.start(attempt, self.lease.permit()),
+            Command::Recall(work) => self.attempts.recall(work),
+            Command::Abort(work) => self.attempts.abort(work),
+            Command::Write { token, write } => self.outputs.write(token, write),
+            Command::Pause(partitions) => self.source.pause(partitions),
+            Command::Resume(partitions) => self.source.resume(partitions),
+            Command::Commit(positions) => self.source.commit(positions.into_iter().map(commit_position).collect()),
+            Command::Lease(until) => self.lease.extend(until),
+            Command::Release(partitions) => self.source.release(partitions),
+            Command::Close => self.source.close(),
+            Command::Report(report) => self.observer.report(&report),
+            Command::Done(result) => return Some(result.map_err(|stop| self.error(stop))),
+        }
+        None
+    }
+
+    /// What came in, as the lane's event; `None` where it concerns the shell alone.
+    fn understand(&mut self, input: Input) -> Result<Option<Event>, LaneError> {
+        Ok(match input {
+            Input::Stop => {
+                self.stop_by = Some(clock::boot().after(self.stop_within));
+                Some(Event::Stop)
+            }
+            Input::Ended(Ended::Begun { work }) => Some(Event::Begun { work }),
+            Input::Ended(Ended::Answered { work, answer, took }) => {
+                if let Some((delivery, number)) = self.attempts.finish(work) {
+                    self.observer.attempted(&delivery, number, &answer, took);
+                }
+                Some(Event::Answered { work, answer })
+            }
+            Input::Written(event) => Some(written(event)),
+            Input::Checked(Checked { partition, epoch, result: Ok(()) }) => {
+                self.ledger.restore(partition, epoch);
+                None
+            }
+            Input::Checked(Checked { partition, epoch, result: Err(detail) }) => {
+                Some(Event::Refused { partition, epoch, detail })
+            }
+            Input::Tick => self.tick()?,
+            Input::Ledger(event) => self.ledger_event(event),
+            Input::Source(event) => self.source_event(event)?,
+        })
+    }
+
+    fn tick(&mut self) -> Result<Option<Event>, LaneError> {
+        const SHOW_EVERY: Duration = Duration::from_millis(250);
+        let now = now();
+        if self.stop_by.is_some_and(|stop_by| stop_by < now.boot) {
+            return Err(LaneError::DrainTimeout { lane: self.name.clone() });
+        }
+        if SHOW_EVERY <= now.boot.since(self.shown_at) {
+            self.shown_at = now.boot;
+            let snapshot = self.lane.snapshot(now);
+            self.gauges.show(&snapshot, now.wall);
+            self.status.send_replace(status(&snapshot, self.joined));
+        }
+        Ok(Some(Event::Tick))
+    }
+
+    fn ledger_event(&mut self, event: LedgerEvent) -> Option<Event> {
+        match event {
+            LedgerEvent::Records { partition, epoch, records } => Some(Event::Ledger { partition, epoch, records }),
+            LedgerEvent::Restored { partition, epoch, positions: found } => {
+                Some(Event::Restored { partition, epoch, positions: positions(found) })
+            }
+            LedgerEvent::Failed { partition, detail, .. } => {
+                let lane = &self.name;
+                tracing::warn!(lane, record.partition = partition, detail, "cannot restore yet; trying again");
+                None
+            }
+        }
+    }
+
+    fn source_event(&mut self, event: SourceEvent) -> Result<Option<Event>, LaneError> {
+        Ok(match event {
+            SourceEvent::Assigned(partitions) => {
+                self.joined = true;
+                self.observer.rebalanced("assigned", &partitions);
+                Some(Event::Assigned(partitions))
+            }
+            SourceEvent::Revoked(partitions) => {
+                self.observer.rebalanced("revoked", &partitions);
+                Some(Event::Revoked(partitions))
+            }
+            SourceEvent::Lost(partitions) => {
+                self.observer.rebalanced("lost", &partitions);
+                Some(Event::Lost(partitions))
+            }
+            SourceEvent::Records(records) => {
+                Some(Event::Polled(records.into_iter().map(|record| read(&self.reader, record)).collect()))
+            }
+            SourceEvent::Committed { sent_at, result } => {
+                Some(Event::Committed { result: result.map(|_| sent_at).map_err(|failure| failure.detail) })
+            }
+            SourceEvent::OutOfRange { partition, .. } => Some(Event::OutOfRange { partition }),
+            SourceEvent::Ends(ends) => {
+                self.gauges.ends(ends);
+                None
+            }
+            SourceEvent::Unavailable { detail } => {
+                tracing::warn!(lane = self.name, detail, "no Kafka broker can be reached; trying again");
+                None
+            }
+            SourceEvent::Available => {
+                tracing::info!(lane = self.name, "Kafka answers again");
+                None
+            }
+            SourceEvent::Closed => Some(Event::Closed),
+            SourceEvent::Fatal(source) => return Err(LaneError::Kafka { lane: self.name.clone(), source }),
+        })
+    }
+
+    fn error(&self, stop: Stop) -> LaneError {
+        let lane = self.name.clone();
+        match stop {
+            Stop::Refused(detail) => LaneError::Refused { lane, detail },
+            Stop::Fatal(detail) => LaneError::Fatal { lane, detail },
+        }
+    }
+}
+
+fn now() -> Now {
+    Now { wall: clock::wall(), boot: clock::boot(), jitter: fastrand::f64() }
+}
+
+fn commit_position(position: postrider_domain::lane::CommitPosition) -> CommitPosition {
+    CommitPosition { partition: position.partition, position: position.position, metadata: position.metadata }
+}
