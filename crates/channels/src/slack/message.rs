@@ -1,6 +1,6 @@
 //! The JSON that Slack gets.
 
-use postrider_domain::{Delivery, Slack};
+use postrider_domain::{Delivery, Slack, message_rules::SLACK_BLOCKS_MAX};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub(super) enum Problem {
     Empty,
     #[error("slack.blocks is no JSON array of objects")]
     Blocks,
+    #[error("slack.blocks has more than {SLACK_BLOCKS_MAX} blocks, which Slack does not take")]
+    TooManyBlocks,
 }
 
 #[derive(Serialize)]
@@ -73,6 +75,9 @@ pub(super) fn payload(delivery: &Delivery, channel: Option<&str>) -> Result<Stri
 fn blocks(slack: &Slack) -> Result<Vec<Value>, Problem> {
     let Some(text) = &slack.blocks else { return Ok(Vec::new()) };
     let blocks: Vec<Value> = serde_json::from_str(text).map_err(|_| Problem::Blocks)?;
+    if SLACK_BLOCKS_MAX < blocks.len() {
+        return Err(Problem::TooManyBlocks);
+    }
     if blocks.iter().all(Value::is_object) { Ok(blocks) } else { Err(Problem::Blocks) }
 }
 

@@ -1,5 +1,7 @@
 //! A webhook `ops` and a Web API destination `sales` at a scripted Slack.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -14,14 +16,14 @@ use postrider_domain::{ChannelName, Delivery, DestinationName, Fingerprint, Noti
 use postrider_testkit::slack::SlackServer;
 
 /// The webhook's secret path part.
-pub const WEBHOOK: &str = "opensesame0123";
-pub const TOKEN: &str = "xoxb-shibboleth";
+pub(crate) const WEBHOOK: &str = "opensesame0123";
+pub(crate) const TOKEN: &str = "xoxb-shibboleth";
 /// The Slack channel of `sales`.
-pub const SALES: &str = "C0123";
+pub(crate) const SALES: &str = "C0123";
 /// For what must happen; far longer than it takes.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-pub fn settings(server: &SlackServer) -> SlackSettings {
+pub(crate) fn settings(server: &SlackServer) -> SlackSettings {
     let ops = SlackDestination::Webhook { url: Secret::new(server.webhook_url(WEBHOOK)) };
     let sales = SlackDestination::Api { channel: SALES.into(), token: Secret::new(TOKEN) };
     SlackSettings {
@@ -31,13 +33,12 @@ pub fn settings(server: &SlackServer) -> SlackSettings {
     }
 }
 
-pub fn channel(server: &SlackServer) -> SlackChannel {
+pub(crate) fn channel(server: &SlackServer) -> SlackChannel {
     SlackChannel::new(&settings(server)).unwrap()
 }
 
-pub fn delivery(destination: &str) -> Delivery {
-    let slack =
-        Slack { to: vec![destination.into()], text: Some("Order <1017> shipped".into()), ..Slack::default() };
+pub(crate) fn delivery(destination: &str) -> Delivery {
+    let slack = Slack { to: vec![destination.into()], text: Some("Order <1017> shipped".into()), ..Slack::default() };
     let event = Notification {
         source: "shop".into(),
         event_key: "order-1017".into(),
@@ -62,7 +63,7 @@ pub fn delivery(destination: &str) -> Delivery {
 }
 
 /// A dialogue that is kept.
-pub fn sink() -> (Arc<Mutex<Vec<String>>>, DialogueSink) {
+pub(crate) fn sink() -> (Arc<Mutex<Vec<String>>>, DialogueSink) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);
     (lines, Arc::new(move |line| kept.lock().unwrap().push(format!("{line}"))))

@@ -74,11 +74,11 @@ impl Reply {
         Self::Status { status, headers, body: "<!DOCTYPE html><html><body>Please log in</body></html>".to_owned() }
     }
 
-    /// A redirect to `location`.
+    /// A redirect to `location`, of the kind that a client may follow with a GET.
     #[must_use]
     pub fn redirect(location: &str) -> Self {
         let headers = vec![("location".to_owned(), location.to_owned())];
-        Self::Status { status: 307, headers, body: String::new() }
+        Self::Status { status: 303, headers, body: String::new() }
     }
 
     /// Whether the message is in the channel afterwards.

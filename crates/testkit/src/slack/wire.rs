@@ -1,4 +1,4 @@
-//! Just enough HTTP/1.1 to read a POST with a known length.
+//! Just enough HTTP/1.1 to read a request with a known length.
 
 use std::collections::HashMap;
 
@@ -51,7 +51,7 @@ impl Connection {
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
         let length: usize =
-            headers.get("content-length").context("a body of unknown length")?.parse().context("content-length")?;
+            headers.get("content-length").map_or("0", String::as_str).parse().context("content-length")?;
         if BODY_MAX < length {
             bail!("a body of {length} bytes");
         }

@@ -77,4 +77,6 @@ fn what_makes_no_message_is_named() {
     for blocks in ["", "{}", "[1]", "[{}", r#"["<!channel>"]"#] {
         assert_eq!(payload(&with(Some("hi"), Some(blocks)), None), Err(Problem::Blocks), "{blocks}");
     }
+    let many = serde_json::to_string(&vec![json!({ "type": "divider" }); 51]).unwrap();
+    assert_eq!(payload(&with(Some("hi"), Some(&many)), None), Err(Problem::TooManyBlocks));
 }
