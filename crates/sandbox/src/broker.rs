@@ -26,6 +26,9 @@ pub struct Broker {
 /// Why the in-process broker did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
+    /// librdkafka itself does not look.
+    #[error("the in-process Kafka broker needs 1 to {PARTITIONS_MAX} partitions, not {0}; set topics.partitions")]
+    Partitions(i32),
     /// No thread to run it in.
     #[error("cannot start a thread for the in-process Kafka broker")]
     Thread(#[source] io::Error),
@@ -46,6 +49,9 @@ pub enum BrokerError {
     Ended,
 }
 
+/// Partitions of one topic; all of them are in memory.
+const PARTITIONS_MAX: i32 = 1_000;
+
 impl Broker {
     /// Starts a broker with `topics` of `partitions` each. Topics that are not named are made on first use, with 4
     /// partitions, which cannot be changed: so name every topic that has to have the events topic's count.
@@ -53,8 +59,11 @@ impl Broker {
     /// Blocks for some milliseconds while the broker starts.
     ///
     /// # Errors
-    /// No thread, no socket, or a topic that is refused (a bad name or count).
+    /// No thread, no socket, or a count of partitions that is out of range.
     pub fn start(partitions: i32, topics: &[&str]) -> Result<Self, BrokerError> {
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            return Err(BrokerError::Partitions(partitions));
+        }
         let topics: Vec<String> = topics.iter().map(|&topic| topic.to_owned()).collect();
         let (report, reported) = channel();
         let (stop, stopped) = channel();

@@ -68,8 +68,6 @@ async fn what_comes_by_mail_is_served_in_chains() {
     assert!(!html.contains("allow-scripts") && !html.contains("allow-same-origin"));
     let file = get(&page, &format!("/api/messages/{id}/attachments/0")).await;
     assert_has(&file, &["content-type: application/octet-stream", "content-disposition: attachment; ", "nosniff"]);
-    let stranger = ask(&page, "GET /api/messages", "", "").await.replace("localhost", "");
-    assert_has(&stranger, &["200 OK"]);
     let mut stream = TcpStream::connect(page.address()).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -104,7 +102,7 @@ async fn slack_is_answered_as_slack_answers() {
         assert!(got.starts_with(expected), "{body}: wanted {expected}, got {got}");
     }
     assert_has(&get(&page, "/api/messages").await, &["\"mails\":0,\"slack\":3", "\"title\":\"hello\""]);
-    drop(inbox);
+    assert_eq!(inbox.counts().slack, 3);
 }
 
 #[tokio::test]

