@@ -12,7 +12,7 @@ pub enum LaneError {
         lane: String,
         /// Why.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A receipt or dead letter will never be taken.
     #[error(

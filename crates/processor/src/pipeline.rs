@@ -184,7 +184,9 @@ impl Pipeline {
                 None
             }
             SourceEvent::Closed => Some(Event::Closed),
-            SourceEvent::Fatal(source) => return Err(LaneError::Kafka { lane: self.name.clone(), source }),
+            SourceEvent::Fatal(source) => {
+                return Err(LaneError::Kafka { lane: self.name.clone(), source: Box::new(source) });
+            }
         })
     }
 
