@@ -93,15 +93,7 @@ pub(crate) fn notification(json: &Json<'_>, given: Given<'_>, rules: &Rules) -> 
 /// Reads the form. Returns the body's own key beside the event, whose key is the one that counts.
 fn read(json: &Json<'_>, given: Given<'_>, problems: &mut Problems) -> (Notification, Option<String>) {
     let root = Path::Root;
-    let refused = ["source", "template"];
-    let known: Vec<&str> = NOTIFICATION.iter().copied().chain(refused).collect();
-    let fields = Fields::open(&root, json, &known, problems);
-    if fields.given("source").is_some() {
-        problems.add(&root.field("source"), "may not be given: it comes from the API key");
-    }
-    if fields.given("template").is_some() {
-        problems.add(&root.field("template"), "is not supported yet: send the text itself in email or slack");
-    }
+    let fields = Fields::open(&root, json, NOTIFICATION, problems);
     let own_key = fields.optional("event_key", problems, text);
     let event_type =
         if matches!(json, Json::Object(_)) { fields.required("type", problems, text) } else { String::new() };

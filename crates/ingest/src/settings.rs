@@ -42,8 +42,8 @@ pub struct ApiKey {
 pub struct IngestLimits {
     /// Events on their way to Kafka, over all requests. At least one full batch.
     pub events_max: usize,
-    /// Bytes of request bodies in memory. At least one body of the largest size. While an event is read
-    /// and encoded it takes about three times its body.
+    /// Bytes of request bodies in memory. At least one body of the largest size. Until an event is
+    /// acknowledged it takes up to four times its body.
     pub body_bytes_max: usize,
     /// Open connections; further ones wait in the listener's backlog.
     pub connections_max: usize,

@@ -30,7 +30,7 @@ impl<'j> Fields<'j> {
         };
         for (name, _) in fields {
             if !known.contains(&name.as_ref()) {
-                problems.add(&path.field(name), format!("is not a field here; the fields are {}", known.join(", ")));
+                problems.add(&path.field(name), unknown(path, name, known));
             }
         }
         Self { path, fields }
@@ -83,6 +83,15 @@ impl<'j> Fields<'j> {
         }
         let entries = entries.iter().take(max);
         entries.map(|(name, value)| (name.to_string(), text(&path.field(name), value, problems))).collect()
+    }
+}
+
+/// What is said of a field that is none.
+fn unknown(path: &Path<'_>, name: &str, known: &[&str]) -> String {
+    match (path, name) {
+        (Path::Root, "source") => "may not be given: it comes from the API key".to_owned(),
+        (Path::Root, "template") => "is not supported yet: send the text itself in email or slack".to_owned(),
+        _ => format!("is not a field here; the fields are {}", known.join(", ")),
     }
 }
 

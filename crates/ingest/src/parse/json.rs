@@ -14,6 +14,9 @@ use serde_json::Number;
 /// Values in one document, so that a body of `[[],[],…` cannot take many times its size in memory.
 pub(crate) const VALUES_MAX: usize = 200_000;
 
+/// Up to this many fields, looking at each of them is cheaper than a set.
+const FEW_FIELDS: usize = 16;
+
 /// One JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json<'a> {
@@ -124,10 +127,18 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         let mut names = HashSet::new();
         while let Some(name) = entries.next_key_seed(Name)? {
-            if !names.insert(name.clone()) {
+            let is_known = if fields.len() < FEW_FIELDS {
+                fields.iter().any(|(known, _)| *known == name)
+            } else {
+                if names.is_empty() {
+                    names.extend(fields.iter().map(|(known, _)| known.clone()));
+                }
+                !names.insert(name.clone())
+            };
+            if is_known {
                 return Err(A::Error::custom("a name occurs twice in one object"));
             }
             fields.push((name, entries.next_value_seed(self)?));

@@ -196,6 +196,11 @@ fn what_is_not_json_says_where() {
         let error = Json::read(body).unwrap_err().to_string();
         assert!(error.contains(place), "{error}");
     }
+    let fields: String = (0..40).map(|i| format!("\"f{i}\": {{}}, ")).collect();
+    for (last, twice) in [("f3", true), ("f39", true), ("f40", false)] {
+        let body = format!("{{{fields}\"{last}\": 1}}");
+        assert_eq!(Json::read(body.as_bytes()).is_err(), twice, "{last}");
+    }
     let many = format!("[{}1]", "1,".repeat(json::VALUES_MAX));
     assert!(Json::read(many.as_bytes()).unwrap_err().to_string().contains("too many values"));
 }
