@@ -64,9 +64,10 @@ async fn no_mail_waits_for_a_delayed_acknowledgement() {
 
 #[tokio::test]
 async fn connections_are_at_most_connections_max_and_close_when_idle() {
-    let server = SmtpServer::start_with(SmtpOptions { delay_per_mail: Duration::from_millis(20), ..SmtpOptions::default() })
-        .await
-        .unwrap();
+    let server =
+        SmtpServer::start_with(SmtpOptions { delay_per_mail: Duration::from_millis(20), ..SmtpOptions::default() })
+            .await
+            .unwrap();
     let settings = EmailSettings { connections_max: 3, idle_max: SOON, ..settings(&server) };
     let channel = Arc::new(EmailChannel::new(settings).unwrap());
     let mut tasks = tokio::task::JoinSet::new();
@@ -157,7 +158,8 @@ async fn after_the_final_dot_only_an_undisturbed_2xx_is_success() {
         Act::Raw(b"250 ok\r\n554 refused\r\n".to_vec()),
     ] {
         let server = SmtpServer::start().await.unwrap();
-        let channel = EmailChannel::new(EmailSettings { deadlines: Deadlines::all(SOON), ..settings(&server) }).unwrap();
+        let channel =
+            EmailChannel::new(EmailSettings { deadlines: Deadlines::all(SOON), ..settings(&server) }).unwrap();
         check_delivered(&attempt(&channel, "ada@example.com").await);
         server.on(Stage::Dot).times(1).act(act.clone());
         let answer = attempt(&channel, "ada@example.com").await;
@@ -393,7 +395,15 @@ async fn the_dialogue_shows_every_line_and_no_secret() {
         let delivery = delivery("order-1", "ada@example.com");
         check_delivered(&channel.attempt_with_dialogue(&delivery, &Permit::always(), tell).await);
         let text = lines.lock().unwrap().join("\n");
-        for expected in ["< 220 localhost", "> EHLO [127.0.0.1]", "***", "> RCPT TO:<ada@example.com>", "> .", "< 250 2.0.0 Ok: queued", "> QUIT"] {
+        for expected in [
+            "< 220 localhost",
+            "> EHLO [127.0.0.1]",
+            "***",
+            "> RCPT TO:<ada@example.com>",
+            "> .",
+            "< 250 2.0.0 Ok: queued",
+            "> QUIT",
+        ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }
         assert!(!text.contains("Y29ycmVjd") && !text.contains(PASSWORD) && !text.contains("cG9zdHJpZGVy"), "{text}");

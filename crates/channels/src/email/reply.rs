@@ -142,6 +142,11 @@ mod tests {
             reply.enhanced().map(str::to_owned)
         };
         assert_eq!(enhanced("550 5.1.1 No such user").as_deref(), Some(".1.1"));
-        assert_eq!(enhanced("550-5.7.26 Unauthenticated").is_none(), true);
+        assert_eq!(enhanced("550 5.7.26 x\r\n").as_deref(), Some(".7.26"));
+        for line in
+            ["550 No such user", "550", "550 5.1 x", "550 1.2.3.4 x", "550 3.1.1 x", "550 5.1.1000 x", "550 192.0.2.1"]
+        {
+            assert_eq!(enhanced(line), None, "{line}");
+        }
     }
 }

@@ -7,8 +7,6 @@ use postrider_domain::{
     address::{AddressProblem, normalise},
 };
 
-use super::fault::Stage;
-
 /// How the connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
@@ -158,21 +156,6 @@ impl Deadlines {
             data: deadline,
             body: deadline,
             reply: deadline,
-        }
-    }
-
-    pub(super) fn of(&self, stage: Stage) -> Duration {
-        match stage {
-            Stage::Connect => self.connect,
-            Stage::Greeting => self.greeting,
-            Stage::Ehlo => self.ehlo,
-            Stage::Tls => self.tls,
-            Stage::Auth => self.auth,
-            Stage::Mail => self.mail,
-            Stage::Rcpt => self.rcpt,
-            Stage::Data => self.data,
-            Stage::Body => self.body,
-            Stage::Reply => self.reply,
         }
     }
 

@@ -9,13 +9,13 @@ use postrider_domain::{
 };
 use postrider_testkit::smtp::SmtpServer;
 
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
-pub fn address(address: &str, name: Option<&str>) -> Address {
+pub(crate) fn address(address: &str, name: Option<&str>) -> Address {
     Address { address: address.to_owned(), name: name.map(str::to_owned) }
 }
 
-pub fn mail_to(recipient: &str) -> Email {
+pub(crate) fn mail_to(recipient: &str) -> Email {
     Email {
         to: vec![address(recipient, None)],
         subject: Some("Your order is on its way".to_owned()),
@@ -24,7 +24,7 @@ pub fn mail_to(recipient: &str) -> Email {
     }
 }
 
-pub fn delivery_of(key: &str, recipient: &str, email: Email) -> Delivery {
+pub(crate) fn delivery_of(key: &str, recipient: &str, email: Email) -> Delivery {
     let event = Notification {
         source: "shop".to_owned(),
         event_key: key.to_owned(),
@@ -48,26 +48,26 @@ pub fn delivery_of(key: &str, recipient: &str, email: Email) -> Delivery {
     }
 }
 
-pub fn delivery(key: &str, recipient: &str) -> Delivery {
+pub(crate) fn delivery(key: &str, recipient: &str) -> Delivery {
     delivery_of(key, recipient, mail_to(recipient))
 }
 
-pub fn settings(server: &SmtpServer) -> EmailSettings {
+pub(crate) fn settings(server: &SmtpServer) -> EmailSettings {
     let from = address("no-reply@example.com", Some("Postrider"));
     let mut settings = EmailSettings::new("127.0.0.1", server.port(), TlsMode::None, from);
     settings.deadlines = Deadlines::all(Duration::from_secs(5));
     settings
 }
 
-pub fn with_tls(server: &SmtpServer, tls: TlsMode) -> EmailSettings {
+pub(crate) fn with_tls(server: &SmtpServer, tls: TlsMode) -> EmailSettings {
     EmailSettings { tls, host: "localhost".to_owned(), ca_file: Some(server.ca_file()), ..settings(server) }
 }
 
-pub fn with_credentials(settings: EmailSettings, password: &str) -> EmailSettings {
+pub(crate) fn with_credentials(settings: EmailSettings, password: &str) -> EmailSettings {
     let credentials = Credentials { username: "postrider".to_owned(), password: Secret::new(password) };
     EmailSettings { credentials: Some(credentials), ..settings }
 }
 
-pub fn channel(server: &SmtpServer) -> EmailChannel {
+pub(crate) fn channel(server: &SmtpServer) -> EmailChannel {
     EmailChannel::new(settings(server)).unwrap()
 }

@@ -81,7 +81,7 @@ impl Session {
         }
         let greeting = session.answer(Stage::Greeting, "220 localhost ESMTP test").await?;
         if matches!(greeting, Next::Close) {
-            return Ok(());
+            return session.flush().await;
         }
         loop {
             let Some(line) = session.line().await? else { return Ok(()) };
