@@ -11,7 +11,9 @@
 //! | `gatekeeper` | refuses a partition whose topics break a promise |
 //! | `observer` | turns reports into metrics and log lines |
 //! | `gauges` | shows the lane's state once a second |
+//! | `accept` | lets an operator go on behind a gap |
 
+pub mod accept;
 mod attempts;
 mod error;
 mod gatekeeper;
