@@ -4,25 +4,25 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError as RdKafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 
-use super::{
-    CommitPosition, SourceSettings,
-    commits::{CommitAnswer, failure_kind},
-};
+use super::{CommitPosition, SourceSettings};
 use crate::{KafkaError, KafkaSettings, client, error::describe, groups::position_list};
+
+/// For a commit that is still on its way when the group is left.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the callbacks saw.
 #[derive(Debug)]
@@ -30,7 +30,6 @@ pub(super) enum Notice {
     Assigned(Vec<i32>),
     Revoked(Vec<i32>),
     Lost(Vec<i32>),
-    Committed(CommitAnswer),
     Down(String),
     Fatal(String),
 }
@@ -81,19 +80,10 @@ impl ConsumerContext for MemberContext {
             self.note(Notice::Fatal(format!("the rebalance was not taken: {error}")));
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let elements = offsets.elements();
-        let error = result.err().or_else(|| elements.iter().find_map(|element| element.error().err()));
-        self.note(Notice::Committed(match error {
-            None => Ok(()),
-            Some(error) => Err((failure_kind(error.rdkafka_error_code()), describe(&error))),
-        }));
-    }
 }
 
 pub(super) struct Member {
-    consumer: BaseConsumer<MemberContext>,
+    consumer: Arc<BaseConsumer<MemberContext>>,
     topic: String,
 }
 
@@ -115,7 +105,7 @@ impl Member {
         consumer
             .subscribe(&[&settings.topic])
             .map_err(|source| KafkaError::request(format!("subscribe to {}", settings.topic), source))?;
-        Ok(Self { consumer, topic: settings.topic.clone() })
+        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone() })
     }
 
     /// Serves callbacks; never waits. What they saw, in order.
@@ -140,10 +130,10 @@ impl Member {
         }
     }
 
-    /// Hands the commit to librdkafka; its answer is a notice.
-    pub(super) fn commit(&self, positions: &[CommitPosition]) -> Result<(), RdKafkaError> {
-        let list = position_list(&self.topic, positions)?;
-        self.consumer.commit(&list, CommitMode::Async)
+    /// Commits and waits for the answer; to be called on another thread than [`Member::poll`].
+    pub(super) fn committer(&self) -> impl Fn(&[CommitPosition]) -> Result<(), RdKafkaError> + Send + 'static {
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        move |positions| consumer.commit(&position_list(&topic, positions)?, CommitMode::Sync)
     }
 
     /// Answers the revoke that waits.
@@ -156,12 +146,22 @@ impl Member {
         self.consumer.fetch_metadata(Some(&self.topic), patience).is_ok()
     }
 
-    /// Leaves the group; what is still owned is given up. Blocks until the coordinator has heard of it.
+    /// Leaves the group; what is still owned is given up. Blocks until the coordinator has heard of it, at most some seconds.
     pub(super) fn leave(self, revoke_waits: bool) {
         self.consumer.context().closing.store(true, Ordering::Release);
         if revoke_waits && let Err(error) = self.release() {
             tracing::warn!(%error, "the last revoke was not answered");
         }
-        drop(self.consumer);
+        self.consumer.unsubscribe();
+        let deadline = Instant::now() + LEAVE_WITHIN;
+        // The commit thread lets go of the consumer a moment after its last answer.
+        while Arc::strong_count(&self.consumer) > 1 && Instant::now() < deadline {
+            drop(self.consumer.poll(Duration::from_millis(10)));
+        }
+        // The end of the consumer closes it: it answers what is still asked and leaves. With a commit that is never
+        // answered it is left to the end of the process.
+        if Arc::strong_count(&self.consumer) > 1 {
+            std::mem::forget(self.consumer);
+        }
     }
 }

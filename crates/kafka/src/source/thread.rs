@@ -23,6 +23,8 @@ use crate::{KafkaError, KafkaSettings};
 const IDLE: Duration = Duration::from_millis(10);
 /// How often the lane's channel is tried again while it is full.
 const BLOCKED: Duration = Duration::from_millis(2);
+/// At the end, for commits that are on their way.
+const COMMIT_ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 const PROBE_EVERY_WHILE_DOWN: Duration = Duration::from_secs(1);
 
 /// Why the thread goes on or ends.
@@ -54,12 +56,14 @@ impl SourceThread {
         orders: Receiver<Order>,
         events: Sender<SourceEvent>,
     ) -> Result<Self, KafkaError> {
+        let fetcher = Fetcher::new(kafka, settings)?;
+        let member = Member::join(kafka, settings)?;
         Ok(Self {
-            fetcher: Fetcher::new(kafka, settings)?,
-            member: Member::join(kafka, settings)?,
+            commits: Commits::start(member.committer())?,
+            fetcher,
+            member,
             orders,
             outbox: Outbox::new(events),
-            commits: Commits::default(),
             watch: Watch::new(),
             readable: BTreeSet::new(),
             asked_back: None,
@@ -74,8 +78,13 @@ impl SourceThread {
                 end => break end,
             }
         };
-        let Self { member, fetcher, outbox, asked_back, .. } = self;
+        let Self { member, fetcher, mut outbox, commits, asked_back, .. } = self;
         drop(fetcher);
+        let (events, answered) = commits.finish(COMMIT_ANSWERED_WITHIN);
+        events.into_iter().for_each(|event| outbox.news(event));
+        if !answered {
+            tracing::warn!("the last commit was not answered before the group was left");
+        }
         member.leave(asked_back.is_some());
         outbox.finish(match end {
             Step::Fail(detail) => SourceEvent::Fatal(KafkaError::Fatal { purpose: "a lane's source", detail }),
@@ -97,7 +106,10 @@ impl SourceThread {
                 return Step::Fail(detail);
             }
         }
-        if let Some(event) = self.commits.pump(&self.member) {
+        while let Some(event) = self.commits.next() {
+            if matches!(&event, SourceEvent::Committed { result: Ok(_), .. }) {
+                self.available();
+            }
             self.outbox.news(event);
         }
         if self.outbox.flush().is_err() {
@@ -119,7 +131,11 @@ impl SourceThread {
             }
             Order::Pause(partitions) => report("pause", self.fetcher.pause(&partitions)),
             Order::Resume(partitions) => report("resume", self.fetcher.resume(&partitions)),
-            Order::Commit(positions) => self.commits.push(positions),
+            Order::Commit(positions) => {
+                if let Some(event) = self.commits.push(positions) {
+                    self.outbox.news(event);
+                }
+            }
             Order::Release(partitions) => self.release(&partitions),
             Order::Close => {} // ends the loop before it comes here
         }
@@ -152,14 +168,6 @@ impl SourceThread {
                 self.give_up(&partitions);
                 self.asked_back = None;
                 self.outbox.news(SourceEvent::Lost(partitions));
-            }
-            Notice::Committed(answer) => {
-                if answer.is_ok() {
-                    self.available();
-                }
-                if let Some(event) = self.commits.answered(answer) {
-                    self.outbox.news(event);
-                }
             }
             Notice::Down(detail) if self.down.is_none() => {
                 self.down = Some(Instant::now() + PROBE_EVERY_WHILE_DOWN);

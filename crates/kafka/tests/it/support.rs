@@ -136,13 +136,6 @@ impl Lane {
         of_it.map(|record| record.position.offset).collect()
     }
 
-    pub(crate) fn release_all(&mut self) {
-        for partitions in std::mem::take(&mut self.revoked) {
-            self.owned.retain(|partition| !partitions.contains(partition));
-            self.source.release(partitions);
-        }
-    }
-
     #[track_caller]
     pub(crate) fn commit(
         &mut self,
@@ -162,4 +155,16 @@ pub(crate) fn topic(kafka: &RealKafka, name: &str, partitions: i32, config: &[(&
     kafka.create_topic(&topic, partitions, config).unwrap();
     let group = format!("{topic}.group");
     (topic, group)
+}
+
+/// Bytes no codec can shrink.
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..count).map(next).collect()
 }

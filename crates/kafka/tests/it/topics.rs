@@ -46,7 +46,7 @@ async fn applying_twice_changes_nothing_and_check_agrees() {
         .tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &plan.ledger_topic(&plan.lanes[0])]);
     let described = described.unwrap();
     for setting in [
-        "retention.ms=694800000",
+        "retention.ms=781200000",
         "cleanup.policy=compact,delete",
         "message.timestamp.type=LogAppendTime",
         "segment.ms=3600000",

@@ -5,7 +5,7 @@ use postrider_kafka::{ProduceError, Producer, ProducerSettings, Write, WriteFail
 use postrider_testkit::kafka::RealKafka;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{settings, topic, until};
+use crate::support::{noise, settings, topic, until};
 
 fn write(topic: &str, partition: Option<i32>, key: &str, value: Option<Vec<u8>>) -> Write {
     Write { topic: topic.to_owned(), partition, key: Some(key.into()), value, headers: Vec::new() }
@@ -20,7 +20,7 @@ fn every_write_ends_in_one_event_and_lies_where_it_should() {
     writer.write(0, write(&topic, Some(3), "explicit", None));
     let headers = vec![RecordHeader { name: "h".to_owned(), value: None }];
     writer.write(1, Write { headers, ..write(&topic, None, "21", Some(vec![1; 1_500_000])) });
-    writer.write(2, write(&topic, Some(0), "too large for the topic", Some(vec![7; 3_000_000])));
+    writer.write(2, write(&topic, Some(0), "too large for the topic", Some(noise(3_000_000))));
     writer.write(3, write(&topic, Some(0), "too large for anybody", Some(vec![7; 30_000_000])));
     writer.write(4, write(&topic, Some(99), "no such partition", None));
     for token in 5..500 {
@@ -58,7 +58,7 @@ async fn the_producer_answers_with_the_place_or_the_reason() {
         assert_eq!(partition, partition_of(key.as_bytes(), 5));
     }
     assert!(producer.broker_answers());
-    let large = producer.produce(&topic, b"k", vec![7; 500_000], Vec::new()).await;
+    let large = producer.produce(&topic, b"k", noise(500_000), Vec::new()).await;
     assert!(matches!(large, Err(ProduceError::TooLarge { .. })), "{large:?}");
     let missing = producer.produce(&kafka.unique("nowhere"), b"k", Vec::new(), Vec::new()).await;
     assert!(matches!(missing, Err(ProduceError::Unavailable { .. })), "{missing:?}");
