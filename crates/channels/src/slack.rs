@@ -1,7 +1,7 @@
 //! Slack, by incoming webhook or `chat.postMessage`. The only user of reqwest in this crate.
 //!
-//! The way of one attempt: [`message`] makes the body, [`exchange`] carries it over and asks the permit when the
-//! connection stands and the body is about to be written, [`classify`] reads the reply. No redirects, no proxy's
+//! The way of one attempt: `message` makes the body, `exchange` carries it over and asks the permit when the
+//! connection stands and the body is about to be written, `classify` reads the reply. No redirects, no proxy's
 //! page taken for an answer, one deadline for all of it, and neither a webhook's URL nor a token in any text.
 //!
 //! **Text is data.** `&`, `<` and `>` in an event's `text` are escaped, so `<!channel>` or a link from a customer's
@@ -48,18 +48,14 @@ impl SlackChannel {
     }
 
     /// As [`attempt`](Channel::attempt), telling `dialogue` what goes over the wire: URL and token as `***`.
-    pub async fn attempt_with_dialogue(
-        &self,
-        delivery: &Delivery,
-        permit: &Permit,
-        dialogue: DialogueSink,
-    ) -> Answer {
+    pub async fn attempt_with_dialogue(&self, delivery: &Delivery, permit: &Permit, dialogue: DialogueSink) -> Answer {
         self.run(delivery, permit, Some(&dialogue)).await
     }
 
     async fn run(&self, delivery: &Delivery, permit: &Permit, dialogue: Option<&DialogueSink>) -> Answer {
         let Some(target) = self.targets.get(&delivery.destination) else {
-            let answer = format!("no Slack destination `{}` is configured under [slack.destinations]", delivery.destination);
+            let answer =
+                format!("no Slack destination `{}` is configured under [slack.destinations]", delivery.destination);
             return Answer::Permanent { failure: Failure::new(Reason::UnknownRecipient, answer) };
         };
         let payload = match message::payload(delivery, target.channel()) {

@@ -77,6 +77,7 @@ async fn a_200_without_ok_is_a_failure() {
     assert_failed(&answer, "transient", Reason::Protocol);
     let (answer, _) = answered("ops", Reply::Oversize { bytes: 65 * 1024 }).await;
     assert_failed(&answer, "unknown", Reason::Protocol);
+    assert!(answer.failure().unwrap().answer.contains("far larger"), "{answer:?}");
 }
 
 #[tokio::test]

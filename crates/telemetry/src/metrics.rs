@@ -1,5 +1,9 @@
 //! Metrics are declared once, with their help text as doc comment, and registered on an injected registry.
 
+mod lint;
+
+pub use lint::lint;
+
 /// Bucket edges in seconds, one list per kind of wait. All rise; every list is cheap enough to carry a label.
 pub mod buckets {
     /// One HTTP request, or one acknowledged write to Kafka: 1 ms to 30 s.

@@ -60,3 +60,35 @@ fn edges_rise_and_latencies_have_one_at_a_minute() {
     }
     assert!(buckets::LATENCY.contains(&60.0));
 }
+
+crate::metrics! {
+    struct Bad;
+    /// no sentence
+    letters: IntCounter,
+    /// A gauge that poses as a counter.
+    letters_total: IntGauge,
+    /// A time in the wrong unit.
+    letter_duration_ms: Histogram,
+}
+
+#[test]
+fn names_against_the_conventions_are_found() {
+    let registry = Registry::new();
+    Sample::register(&registry).unwrap();
+    assert_eq!(super::lint(&registry), Vec::<String>::new());
+    let registry = Registry::new();
+    let bad = Bad::register(&registry).unwrap();
+    bad.letters.inc();
+    bad.letters_total.set(1);
+    bad.letter_duration_ms.observe(1.0);
+    assert_eq!(
+        super::lint(&registry),
+        [
+            "postrider_letter_duration_ms: is not in a base unit: seconds or bytes",
+            "postrider_letter_duration_ms: is a time and does not end in _seconds",
+            "postrider_letters: has no help text that is a sentence",
+            "postrider_letters: counters, and only they, end in _total",
+            "postrider_letters_total: counters, and only they, end in _total",
+        ]
+    );
+}
