@@ -1,5 +1,7 @@
 //! What every channel keeps, whatever it talks to. A new channel brings a [`Subject`] and one test.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
 #[path = "contract/subject.rs"]
 mod subject;
 

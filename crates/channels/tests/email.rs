@@ -1,6 +1,8 @@
 //! The email channel in conversation with a scripted relay: no anomaly is taken for success, none poisons the next
 //! mail, and one that must not happen twice does not.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+
 mod email_fixture;
 
 use std::{

@@ -1,5 +1,7 @@
 //! Deliveries and channels for the email tests.
-#![allow(dead_code)] // each test binary uses its part
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{sync::Arc, time::Duration};
 

@@ -55,7 +55,7 @@ impl Session {
         let open = shared.connections_open.fetch_add(1, Ordering::AcqRel) + 1;
         let _open = Open(Arc::clone(&shared));
         // A connection that breaks is what many tests are about; the mails tell what matters.
-        let _: io::Result<()> = Self::talk(stream, number, shared, open).await;
+        drop::<io::Result<()>>(Self::talk(stream, number, shared, open).await);
     }
 
     async fn talk(stream: TcpStream, number: u64, shared: Arc<Shared>, open: usize) -> io::Result<()> {
