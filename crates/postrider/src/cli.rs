@@ -151,6 +151,9 @@ pub(crate) struct DevArgs {
     /// Port of metrics and health, 9464 unless configured; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     pub(crate) admin_port: Option<u16>,
+    /// Print the demo's summary as JSON
+    #[arg(long, requires = "demo")]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `process`.

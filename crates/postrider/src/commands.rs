@@ -2,8 +2,10 @@
 
 mod completions;
 mod config;
+mod dev;
 mod ingest;
 mod man;
+mod process;
 mod send;
 mod test;
 mod topics;
@@ -16,6 +18,8 @@ use crate::{
 /// Does what was asked for.
 pub(crate) fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
+        Command::Dev(args) => dev::run(&args, global),
+        Command::Process(args) => process::run(&args, global),
         Command::Ingest => ingest::run(global),
         Command::Send(args) => send::run(&args, global),
         Command::Test { command } => test::run(command, global),
@@ -23,6 +27,6 @@ pub(crate) fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Config { command } => config::run(command, global),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { directory } => man::run(directory.as_deref()),
-        Command::Dev(_) | Command::Process(_) | Command::Offsets { .. } => Ok(()),
+        Command::Offsets { .. } => Ok(()),
     }
 }

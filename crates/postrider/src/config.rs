@@ -11,6 +11,7 @@ mod lanes;
 mod layers;
 mod print;
 mod problems;
+mod sandbox;
 mod section;
 mod slack;
 mod topics;
@@ -27,12 +28,12 @@ use postrider_kafka::{KafkaSettings, topics::TopicPlan};
 use problems::Notes;
 
 pub(crate) use email::{Email, Tls, mailbox};
-pub(crate) use ingest::{Ingest, IngestKey};
+pub(crate) use ingest::Ingest;
 pub(crate) use lanes::Lane;
 pub(crate) use layers::{DEFAULT, Layers};
 pub(crate) use print::{redacted_json, redacted_toml};
 pub(crate) use problems::Problems;
-pub(crate) use slack::{Access, Slack, SlackDestination};
+pub(crate) use slack::{Access, Slack};
 pub(crate) use topics::Topics;
 
 /// Everything that was configured, checked and typed.
@@ -85,6 +86,16 @@ impl Config {
     pub(crate) fn load(file: Option<&Path>, scope: Scope) -> Result<Self, Problems> {
         let layers = Layers::read(file, std::env::vars())?;
         Self::check(&layers, scope)
+    }
+
+    /// The same for `postrider dev`: cluster, mail server, Slack's credentials and API keys are not the user's but the
+    /// sandbox's; names of Slack destinations, lanes, retry and ports are taken over.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub(crate) fn load_for_dev(file: Option<&Path>) -> Result<Self, Problems> {
+        let layers = Layers::read_for_dev(file, std::env::vars())?;
+        Self::check(&layers, Scope::ALL)
     }
 
     /// Checks what the layers say together.

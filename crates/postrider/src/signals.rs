@@ -42,11 +42,6 @@ impl Shutdown {
             }
         }
     }
-
-    /// Whether it has been.
-    pub(crate) fn is_requested(&self) -> bool {
-        *self.0.borrow()
-    }
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, i32) {

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -123,10 +122,4 @@ fn slack_settings(slack: &Slack) -> SlackSettings {
         })
         .collect();
     SlackSettings { api_url: slack.api_url.clone(), destinations, deadline: slack::DEADLINE_DEFAULT }
-}
-
-/// How long the receipts of a lane stay: its dedupe window.
-pub(crate) fn window(config: &Config) -> Duration {
-    let retention = i64::try_from(config.topics.retention.as_millis()).unwrap_or(i64::MAX);
-    Duration::from_millis(u64::try_from(config.topic_plan().ledger_retention_ms(retention)).unwrap_or(u64::MAX))
 }

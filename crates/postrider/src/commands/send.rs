@@ -21,7 +21,7 @@ use crate::{
     wiring,
 };
 
-use client::Client;
+pub(crate) use client::{Client, problem};
 use gateway::Gateway;
 
 /// Where an API key can come from besides a file.

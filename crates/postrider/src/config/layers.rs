@@ -9,6 +9,7 @@ use figment::{
 
 use super::{
     problems::{Notes, Problems},
+    sandbox,
     section::Section,
 };
 
@@ -42,18 +43,30 @@ impl Layers {
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
-        let text = match file {
-            Some(path) => Some((path, fs::read_to_string(path).map_err(|error| unreadable(path, &error))?)),
-            None => match fs::read_to_string(FILE_NAME) {
-                Ok(text) => Some((Path::new(FILE_NAME), text)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(unreadable(Path::new(FILE_NAME), &error)),
-            },
+        let file = read_file(file)?;
+        Self::of(file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())), variables)
+    }
+
+    /// The same for `postrider dev`: what points outside gives way to the sandbox.
+    pub(crate) fn read_for_dev(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let file = read_file(file)?;
+        let (name, mut values) = match file {
+            Some((name, text)) => (name.clone(), parse(&name, &text)?),
+            None => (FILE_NAME.to_owned(), Dict::new()),
         };
-        match text {
-            Some((path, text)) => Self::of(Some((&path.display().to_string(), &text)), variables),
-            None => Self::of(None, variables),
-        }
+        let mut variables = nest(variables);
+        let destinations = sandbox::take_out(&mut [&mut values, &mut variables]);
+        let layers = [
+            (DEFAULT_NAME, parse(DEFAULT_NAME, DEFAULT)?),
+            (DEFAULT_NAME, parse(DEFAULT_NAME, sandbox::BELOW)?),
+            (&name, values),
+            (ENVIRONMENT_NAME, variables),
+            (DEFAULT_NAME, sandbox::above(&destinations)),
+        ];
+        Ok(Self::stack(layers))
     }
 
     /// The same from a name and a text.
@@ -61,11 +74,19 @@ impl Layers {
         file: Option<(&str, &str)>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Problems> {
-        let mut layers = Figment::from(Layer { name: DEFAULT_NAME.into(), values: parse(DEFAULT_NAME, DEFAULT)? });
-        if let Some((name, text)) = file {
-            layers = layers.merge(Layer { name: name.to_owned(), values: parse(name, text)? });
-        }
-        Ok(Self(layers.merge(Layer { name: ENVIRONMENT_NAME.into(), values: nest(variables) })))
+        let (name, text) = file.unwrap_or((FILE_NAME, ""));
+        let layers = [
+            (DEFAULT_NAME, parse(DEFAULT_NAME, DEFAULT)?),
+            (name, parse(name, text)?),
+            (ENVIRONMENT_NAME, nest(variables)),
+        ];
+        Ok(Self::stack(layers))
+    }
+
+    /// Later layers lie above earlier ones.
+    fn stack<'a>(layers: impl IntoIterator<Item = (&'a str, Dict)>) -> Self {
+        let layers = layers.into_iter().map(|(name, values)| Layer { name: name.to_owned(), values });
+        Self(layers.fold(Figment::new(), Figment::merge))
     }
 
     /// The whole as one section.
@@ -94,6 +115,16 @@ impl Layers {
 /// The name of the environment variable that overrides `key`.
 pub(super) fn variable(key: &str) -> String {
     format!("{VARIABLE_PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// Name and text of the file; none where none was named and the usual one is not there.
+fn read_file(file: Option<&Path>) -> Result<Option<(String, String)>, Problems> {
+    let path = file.unwrap_or(Path::new(FILE_NAME));
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problems {
