@@ -73,6 +73,17 @@ mod tests {
     }
 
     #[test]
+    fn hashes_that_differ_anywhere_are_not_the_same() {
+        let hash = hash(b"key");
+        assert!(same(&hash, &hash));
+        for index in 0..hash.len() {
+            let mut other = hash;
+            other[index] ^= 1;
+            assert!(!same(&hash, &other), "byte {index}");
+        }
+    }
+
+    #[test]
     fn a_key_names_its_source_and_anything_else_names_none() {
         let key = |source: &str, key: &str| ApiKey { source: source.to_owned(), key: Secret::new(key) };
         let keys = Keys::new(&[key("shop", "first"), key("shop", "second"), key("billing", "third")]);

@@ -165,18 +165,23 @@ async fn bodies_in_memory_are_bounded_together() {
 async fn events_on_their_way_are_bounded() {
     let api = start(|settings| (settings.body_max, settings.limits.events_max) = (1 << 20, 1000)).await;
     api.set(Mode::Hold);
-    let batch: Vec<Value> = (0..1000).map(|i| serde_json::from_str(&event(&format!("e{i}"))).unwrap()).collect();
-    let batch = Value::from(batch).to_string();
-    let mut first = api.open("POST", "/v1/notifications/batch", &[JSON, AUTHORIZED], batch.len()).await;
-    first.write_all(batch.as_bytes()).await.unwrap();
+    let batch: Vec<Value> = (0..999).map(|i| serde_json::from_str(&event(&format!("e{i}"))).unwrap()).collect();
+    let mut held = Vec::new();
+    for (path, body) in [("/v1/notifications/batch", Value::from(batch).to_string()), (ONE, event("last"))] {
+        let mut client = api.open("POST", path, &[JSON, AUTHORIZED], body.len()).await;
+        client.write_all(body.as_bytes()).await.unwrap();
+        held.push(client);
+    }
     api.sink.waiting.acquire_many(1000).await.unwrap().forget();
-    let second = api.post(ONE, &event("second")).await;
-    assert_eq!((second.status, second.header("retry-after")), (429, Some("1")));
-    assert_eq!((&second.body["event_key"], &second.body["accepted"]), (&json!("second"), &json!("no")));
+    let further = api.post(ONE, &event("further")).await;
+    assert_eq!((further.status, further.header("retry-after")), (429, Some("1")));
+    assert_eq!((&further.body["event_key"], &further.body["accepted"]), (&json!("further"), &json!("no")));
     api.set(Mode::Acknowledge);
     api.sink.gate.add_permits(1000);
-    assert_eq!(reply(&mut first).await.status, 202);
-    assert_eq!(api.post(ONE, &event("second")).await.status, 202);
+    for client in &mut held {
+        assert_eq!(reply(client).await.status, 202);
+    }
+    assert_eq!(api.post(ONE, &event("further")).await.status, 202);
 }
 
 #[tokio::test]
