@@ -163,8 +163,12 @@ function initial(text) {
 
 // ---- one message
 
+function addressed() {
+  return Number(location.hash.match(/^#\/m\/(\d+)$/)?.[1]) || null;
+}
+
 async function open() {
-  const id = Number(location.hash.match(/^#\/m\/(\d+)$/)?.[1]) || null;
+  const id = addressed();
   state.open = id;
   $("main").classList.toggle("has-open", id !== null);
   const detail = $("detail");
@@ -194,7 +198,7 @@ function back() {
 
 function step(by) {
   const ids = wanted().slice(0, state.shown).map((message) => message.id);
-  const at = ids.indexOf(state.open);
+  const at = ids.indexOf(addressed()); // not `state.open`: fast keys come before the last one's hashchange
   const id = ids[at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by))];
   if (id === undefined) return;
   location.hash = `#/m/${id}`;

@@ -1,8 +1,6 @@
-//! Opening a listener: on loopback only, with an error that says what to do.
+//! Where the sandbox may listen: on loopback only, with an error that says what to do.
 
 use std::{io, net::SocketAddr};
-
-use tokio::net::TcpListener;
 
 /// Why an end of the sandbox could not listen.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +29,9 @@ pub enum ListenError {
     },
 }
 
-/// Opens `address` (port 0: any free one) and says where it listens.
-pub(crate) async fn on_loopback(
-    what: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), ListenError> {
-    if !address.ip().is_loopback() {
-        return Err(ListenError::NotLoopback { what, address });
+impl ListenError {
+    /// Refuses an address that other machines can reach.
+    pub(crate) fn unless_loopback(what: &'static str, address: SocketAddr) -> Result<(), Self> {
+        if address.ip().is_loopback() { Ok(()) } else { Err(Self::NotLoopback { what, address }) }
     }
-    let bind_error = |source| ListenError::Bind { what, address, source };
-    let listener = TcpListener::bind(address).await.map_err(bind_error)?;
-    let bound = listener.local_addr().map_err(bind_error)?;
-    Ok((listener, bound))
 }

@@ -6,7 +6,7 @@ mod guard;
 mod live;
 mod slack;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -14,21 +14,26 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use tokio::task::JoinSet;
+use postrider_telemetry::http::{HttpError, HttpLimits, HttpServer};
 
-use crate::{
-    inbox::Inbox,
-    listen::{self, ListenError},
-};
+use crate::{inbox::Inbox, listen::ListenError};
 
 /// Bytes of one Slack request; Slack itself takes far less.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// The running inbox page. Dropping it closes the listener.
+/// The page is for one person's browsers, the Slack endpoint for one lane.
+const LIMITS: HttpLimits = HttpLimits {
+    connections_max: 512,
+    header_timeout: Duration::from_secs(60),
+    body_timeout: Duration::from_secs(30),
+    stall_timeout: Duration::from_secs(60),
+    drain_timeout: Duration::from_secs(1),
+};
+
+/// The running inbox page. Dropping it closes the listener and all connections.
 #[derive(Debug)]
 pub struct InboxPage {
-    address: SocketAddr,
-    _serving: JoinSet<()>,
+    server: HttpServer,
 }
 
 impl InboxPage {
@@ -38,39 +43,36 @@ impl InboxPage {
     /// # Errors
     /// The address is not loopback, or cannot be listened on.
     pub async fn start(listen: SocketAddr, inbox: Inbox, curl: String) -> Result<Self, ListenError> {
-        let (listener, address) = listen::on_loopback("the inbox page", listen).await?;
-        let app = router(inbox, &curl);
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(error = %error, "the inbox page ended");
-            }
-        });
-        Ok(Self { address, _serving: serving })
+        let what = "the inbox page";
+        ListenError::unless_loopback(what, listen)?;
+        let server = HttpServer::bind(listen, router(inbox, &curl), LIMITS)
+            .await
+            .map_err(|HttpError::Listen { address, source }| ListenError::Bind { what, address, source })?;
+        Ok(Self { server })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// The page's address for a browser.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.address())
     }
 
     /// The address to configure as the Slack webhook of destination `name`.
     #[must_use]
     pub fn slack_webhook_url(&self, name: &str) -> String {
-        format!("http://{}/slack/webhook/{name}", self.address)
+        format!("http://{}/slack/webhook/{name}", self.address())
     }
 
     /// The address to configure as `slack.api_url`.
     #[must_use]
     pub fn slack_api_url(&self) -> String {
-        format!("http://{}/slack/api", self.address)
+        format!("http://{}/slack/api", self.address())
     }
 }
 

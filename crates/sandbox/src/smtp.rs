@@ -9,6 +9,7 @@ mod wire;
 mod tests;
 
 use std::{
+    io::Write,
     net::SocketAddr,
     sync::{
         Arc,
@@ -24,10 +25,7 @@ use tokio::{
 };
 
 use self::session::Session;
-use crate::{
-    inbox::Inbox,
-    listen::{self, ListenError},
-};
+use crate::{inbox::Inbox, listen::ListenError};
 
 /// The limits of the catch-all mail server.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +70,11 @@ impl CatchAll {
     /// # Errors
     /// The address is not loopback, or cannot be listened on.
     pub async fn start(listen: SocketAddr, inbox: Inbox, limits: SmtpLimits) -> Result<Self, ListenError> {
-        let (listener, address) = listen::on_loopback("the catch-all mail server", listen).await?;
+        let what = "the catch-all mail server";
+        ListenError::unless_loopback(what, listen)?;
+        let failed = |source| ListenError::Bind { what, address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, inbox, limits));
         Ok(Self { address, _accepting: accepting })
@@ -114,13 +116,12 @@ async fn accept(listener: TcpListener, inbox: Inbox, limits: SmtpLimits) {
     }
 }
 
-/// Says why and closes, without waiting for a client that may not read.
+/// Says why and closes, without waiting for a client that may not read: a fresh socket has room for one line.
 fn turn_away(stream: TcpStream) {
-    let reply: &[u8] = b"421 4.7.0 too many connections, come again later\r\n";
-    if let Err(error) = stream.try_write(reply) {
+    let reply = b"421 4.7.0 too many connections, come again later\r\n";
+    if let Err(error) = stream.into_std().and_then(|mut stream| stream.write_all(reply)) {
         tracing::debug!(error = %error, "a turned away mail client did not hear why");
     }
-    drop(stream);
 }
 
 /// The bytes of all messages that are being received.

@@ -156,6 +156,18 @@ async fn an_oversize_mail_is_refused_and_the_next_one_is_taken() {
 }
 
 #[tokio::test]
+async fn a_line_longer_than_any_buffer_arrives_whole() {
+    let (server, inbox) = server(SmtpLimits::default()).await;
+    let mut client = Client::connect(&server).await;
+    client.begin_data().await;
+    let line = format!("{}.\r.\n", "x.".repeat(200_000));
+    client.send(format!("..{line}\r\n.\r\n")).await;
+    client.expect("250").await;
+    let expected = format!(".{line}\r\n");
+    assert!(mails(&inbox)[0].raw == expected, "{} of {} bytes", mails(&inbox)[0].raw.len(), expected.len());
+}
+
+#[tokio::test]
 async fn what_is_being_received_is_bounded_over_all_connections() {
     let limits = SmtpLimits { receiving_bytes_max: 100_000, ..SmtpLimits::default() };
     let (server, inbox) = server(limits).await;

@@ -12,6 +12,8 @@ use super::Receiving;
 
 /// A command line's limit (RFC 5321 asks for 512 and what extensions add).
 const LINE_BYTES_MAX: usize = 4_096;
+/// A longer line of a message is taken in parts, so that what is not yet counted stays small.
+const PART_BYTES_MAX: usize = 64 * 1024;
 /// Replies to pipelined commands are held back up to this many bytes.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 
@@ -88,26 +90,24 @@ impl Wire {
     pub(super) async fn data(&mut self, bytes_max: usize, receiving: &Arc<Receiving>) -> Result<Data, Gone> {
         let mut message = Collected { bytes: Vec::new(), too_large: false, no_room: false, receiving };
         let mut searched = 0;
+        let mut at_line_start = true;
         loop {
             while let Some(end) = find_crlf(&self.input, searched) {
                 let line = self.input.split_to(end + 2);
                 searched = 0;
-                if &line[..] == b".\r\n" {
+                if at_line_start && &line[..] == b".\r\n" {
                     return Ok(message.finish());
                 }
-                message.add(line.strip_prefix(b".").unwrap_or(&line), bytes_max);
+                message.add(unstuffed(&line, at_line_start), bytes_max);
+                at_line_start = true;
             }
-            // Of a line without an end in sight, only what a CRLF cannot begin in has been dealt with.
+            if self.input.len() > PART_BYTES_MAX {
+                // All but the last byte, which may be the CR of a CRLF.
+                let part = self.input.split_to(self.input.len() - 1);
+                message.add(unstuffed(&part, at_line_start), bytes_max);
+                at_line_start = false;
+            }
             searched = self.input.len().saturating_sub(1);
-            if searched > 64 * 1024 && message.is_refused() {
-                // Nobody will read it; keep just enough to recognise the end.
-                let kept = self.input.split_off(searched);
-                self.input = BytesMut::from(&b"x"[..]);
-                self.input.unsplit(kept);
-                searched = 1;
-            } else if searched > bytes_max {
-                message.too_large = true;
-            }
             self.fill().await?;
         }
     }
@@ -122,6 +122,11 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+/// A line, or the first part of one, without the dot that was put before its own.
+fn unstuffed(line: &[u8], at_line_start: bool) -> &[u8] {
+    if at_line_start { line.strip_prefix(b".").unwrap_or(line) } else { line }
 }
 
 fn find_crlf(input: &[u8], from: usize) -> Option<usize> {
