@@ -5,8 +5,8 @@
 //! is asked between the relay's 354 and the first byte of the message, and the message leaves in one write with
 //! its final dot. One recipient is one transaction.
 //!
-//! The way of one attempt: [`message`] builds and encodes, [`pool`] hands out a connection that [`session`]
-//! greeted, secured and authenticated, [`transaction`] speaks MAIL to the final dot, [`classify`] reads the answer.
+//! The way of one attempt: `message` builds and encodes, `pool` hands out a connection that `session` greeted,
+//! secured and authenticated, `transaction` speaks MAIL to the final dot, `classify` reads the answer.
 
 mod classify;
 mod connection;

@@ -358,6 +358,18 @@ async fn what_is_ours_to_mend_is_misconfigured_and_says_what_to_do() {
     }
 }
 
+#[tokio::test]
+async fn a_relay_that_quotes_the_password_is_not_quoted() {
+    let server = server(Tls::None, true).await;
+    let token = "AHBvc3RyaWRlcgBjb3JyZWN0IGhvcnNlIGJhdHRlcnk=";
+    server.on(Stage::Auth).act(Act::Reply(format!("535 5.7.8 Bad command: AUTH PLAIN {token} ({PASSWORD})")));
+    let channel = EmailChannel::new(with_credentials(settings(&server), PASSWORD)).unwrap();
+    let answer = attempt(&channel, "ada@example.com").await;
+    check(&answer, "misconfigured", Reason::Auth);
+    let text = &answer.failure().unwrap().answer;
+    assert!(text.contains("AUTH PLAIN *** (***)"), "{text}");
+}
+
 /// Bytes smuggled in before the handshake must not be read as if they had come through it.
 #[tokio::test]
 async fn nothing_said_before_the_handshake_survives_it() {

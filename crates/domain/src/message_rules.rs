@@ -17,6 +17,10 @@ pub const SLACK_BLOCKS_MAX: usize = 50;
 /// Bytes of an extra header's name (RFC 5322, 2.1.1: a line of 78 characters with its colon).
 pub const HEADER_NAME_BYTES_MAX: usize = 76;
 
+/// Bytes of one word in a header: lines are folded between words and end at 998 (RFC 5322, 2.1.1). Words with letters
+/// beyond ASCII are encoded, and folded anywhere.
+pub const HEADER_WORD_BYTES_MAX: usize = 900;
+
 /// Extra headers upstream may not set, lower-cased: each has a field of its own, or belongs to Postrider or to
 /// the servers on the way. Names that begin with `content-` or `resent-` are reserved as well.
 pub const RESERVED_HEADERS: [&str; 14] = [
@@ -141,6 +145,9 @@ fn check_header_text(pointer: &str, text: &str, problems: &mut Vec<Problem>) {
     }
     if text.len() > HEADER_BYTES_MAX {
         problems.push(Problem::new(pointer, format!("is longer than {HEADER_BYTES_MAX} bytes")));
+    } else if text.split(' ').any(|word| word.is_ascii() && word.len() > HEADER_WORD_BYTES_MAX) {
+        let detail = format!("has a word of more than {HEADER_WORD_BYTES_MAX} characters, which no mail line can hold");
+        problems.push(Problem::new(pointer, detail));
     }
 }
 

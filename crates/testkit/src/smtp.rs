@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod bytes;
 mod mail;
 mod script;
 mod session;

@@ -62,6 +62,17 @@ impl Reply {
         self.code / 100 == 2
     }
 
+    /// Puts `***` in the place of every secret.
+    pub(super) fn redact(&mut self, secrets: &[String]) {
+        for line in &mut self.lines {
+            for secret in secrets {
+                if line.contains(secret.as_str()) {
+                    *line = line.replace(secret.as_str(), "***");
+                }
+            }
+        }
+    }
+
     /// Code and text on one line.
     pub(super) fn text(&self) -> String {
         let mut text = self.code.to_string();

@@ -1,10 +1,13 @@
 //! From nothing to a connection that is ready for mail: connect, greeting, EHLO, STARTTLS, AUTH.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use postrider_domain::Reason;
-use tokio::net::TcpStream;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 
 use super::{
     connection::{Connection, Offers},
@@ -16,6 +19,9 @@ use super::{
     tls::Connector,
     wire::{Wire, within},
 };
+
+/// Addresses of the relay's name that are tried for one connection.
+const ADDRESSES_MAX: usize = 8;
 
 /// Opens a connection, up to the point where MAIL may be said.
 pub(super) async fn open(
@@ -48,11 +54,25 @@ pub(super) async fn open(
     Ok(Connection::new(wire, offers))
 }
 
+/// Tries every address of the name, each with its share of the deadline: one that swallows packets must not keep us
+/// from the others.
 async fn connect(settings: &EmailSettings) -> Result<TcpStream, FaultKind> {
-    let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(FaultKind::Broken)?;
-    // Without it the last segment of a mail waits for a delayed acknowledgement: 40 ms a mail.
-    stream.set_nodelay(true).map_err(FaultKind::Broken)?;
-    Ok(stream)
+    let found = lookup_host((settings.host.as_str(), settings.port)).await.map_err(FaultKind::Broken)?;
+    let addresses: Vec<SocketAddr> = found.take(ADDRESSES_MAX).collect();
+    let share = settings.deadlines.connect / u32::try_from(addresses.len().max(1)).unwrap_or(1);
+    let mut failure = FaultKind::Broken(io::Error::other("the name has no address"));
+    for address in addresses {
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Without it the last segment of a mail waits for a delayed acknowledgement: 40 ms a mail.
+                stream.set_nodelay(true).map_err(FaultKind::Broken)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => failure = FaultKind::Broken(error),
+            Err(_) => failure = FaultKind::TimedOut,
+        }
+    }
+    Err(failure)
 }
 
 /// EHLO with our address as a literal (RFC 5321, 4.1.3): always true, where a configured name often is not.
@@ -96,9 +116,13 @@ async fn starttls(
 }
 
 async fn authenticate(wire: &mut Wire, offers: &Offers, credentials: &Credentials) -> Result<(), FaultKind> {
+    let password = credentials.password.reveal();
+    wire.hide(password.to_owned());
+    wire.hide(BASE64_STANDARD.encode(password));
     let offered = |mechanism: &str| offers.auth.iter().any(|name| name == mechanism);
     let reply = if offered("PLAIN") {
-        let token = BASE64_STANDARD.encode(format!("\0{}\0{}", credentials.username, credentials.password.reveal()));
+        let token = BASE64_STANDARD.encode(format!("\0{}\0{password}", credentials.username));
+        wire.hide(token.clone());
         wire.tell(|| DialogueLine::Sent("AUTH PLAIN ***".to_owned()));
         Connection::command_unseen(wire, &format!("AUTH PLAIN {token}")).await?
     } else if offered("LOGIN") {

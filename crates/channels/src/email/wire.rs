@@ -27,17 +27,26 @@ pub(super) struct Wire {
     stream: Stream,
     /// Read but not yet taken as a reply.
     incoming: Vec<u8>,
+    /// Texts that a relay may send back to us and nobody else may read.
+    hidden: Vec<String>,
     sink: Option<DialogueSink>,
 }
 
 impl Wire {
     pub(super) fn new(stream: Stream, sink: Option<DialogueSink>) -> Self {
-        Self { stream, incoming: Vec::with_capacity(READ_BYTES), sink }
+        Self { stream, incoming: Vec::with_capacity(READ_BYTES), hidden: Vec::new(), sink }
     }
 
     /// The parts, to put TLS between them.
     pub(super) fn into_parts(self) -> (Stream, Option<DialogueSink>) {
         (self.stream, self.sink)
+    }
+
+    /// From now on this text is `***` in every reply: some relays quote the command they refuse.
+    pub(super) fn hide(&mut self, secret: String) {
+        if !secret.is_empty() {
+            self.hidden.push(secret);
+        }
     }
 
     /// Writes everything. An error or a dropped future means that at least the last byte did not leave: the
@@ -50,8 +59,9 @@ impl Wire {
     /// The next whole reply.
     pub(super) async fn reply(&mut self) -> Result<Reply, FaultKind> {
         loop {
-            if let Some((reply, length)) = Reply::parse(&self.incoming).map_err(FaultKind::Garbled)? {
+            if let Some((mut reply, length)) = Reply::parse(&self.incoming).map_err(FaultKind::Garbled)? {
                 self.incoming.drain(..length);
+                reply.redact(&self.hidden);
                 self.tell_reply(&reply);
                 return Ok(reply);
             }
