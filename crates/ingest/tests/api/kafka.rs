@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::support::{PATIENCE, Reply, event, settings};
-use postrider_ingest::{Ingest, KafkaSink};
+use postrider_ingest::{Ingest, KafkaSink, RunningIngest};
 use postrider_kafka::{KafkaSettings, Producer, ProducerSettings};
 use postrider_telemetry::Registry;
 use postrider_testkit::kafka::RealKafka;
@@ -22,17 +22,33 @@ async fn post(address: std::net::SocketAddr, key: &str) -> (Reply, Duration) {
     (reply, started.elapsed())
 }
 
+/// An API in front of these brokers.
+async fn api(bootstrap_servers: String, topic: &str) -> RunningIngest {
+    let kafka_settings = KafkaSettings { bootstrap_servers, ..KafkaSettings::default() };
+    let producer_settings = ProducerSettings { client_id: "ingest".to_owned(), message_max_bytes: 1 << 20 };
+    let producer = Producer::start(&kafka_settings, &producer_settings).unwrap();
+    Ingest::start(settings(), Arc::new(KafkaSink::new(producer, topic)), &Registry::new()).await.unwrap()
+}
+
+/// The harder way of being gone: the connection opens, and nothing ever comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_never_answers_is_a_503_in_time() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = api(mute.local_addr().unwrap().to_string(), "notifications").await;
+    for key in ["first", "second"] {
+        let (refused, took) = post(api.address(), key).await;
+        assert_eq!((refused.status, &refused.body["accepted"]), (503, &json!("no")), "{refused:?}");
+        assert!(took < REFUSED_WITHIN, "{key} took {took:?}");
+    }
+    api.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_goes_and_comes_back() {
     let kafka = RealKafka::start(1).unwrap();
     let topic = kafka.unique("notifications");
     kafka.create_topic(&topic, 4, &[]).unwrap();
-    let kafka_settings =
-        KafkaSettings { bootstrap_servers: kafka.bootstrap_servers().to_owned(), ..KafkaSettings::default() };
-    let producer_settings = ProducerSettings { client_id: "ingest".to_owned(), message_max_bytes: 1 << 20 };
-    let producer = Producer::start(&kafka_settings, &producer_settings).unwrap();
-    let sink = Arc::new(KafkaSink::new(producer, topic.as_str()));
-    let api = Ingest::start(settings(), sink, &Registry::new()).await.unwrap();
+    let api = api(kafka.bootstrap_servers().to_owned(), &topic).await;
 
     let (accepted, _) = post(api.address(), "order-21").await;
     assert_eq!((accepted.status, &accepted.body["offset"]), (202, &json!(0)), "{accepted:?}");
