@@ -1,10 +1,7 @@
 //! What all clients share: librdkafka's log lines as ours, and the clock of the lease.
 
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -30,7 +27,6 @@ pub fn boot_time() -> BootTime {
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     down: AtomicBool,
-    fatal: Mutex<Option<String>>,
 }
 
 impl Health {
@@ -42,11 +38,6 @@ impl Health {
     /// Something was answered, or everything went away.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Release);
-    }
-
-    /// Why the client will never work again.
-    pub(crate) fn fatal(&self) -> Option<String> {
-        self.fatal.lock().ok()?.clone()
     }
 }
 
@@ -71,14 +62,8 @@ impl rdkafka::consumer::ConsumerContext for PlainContext {}
 impl Health {
     /// Takes in what librdkafka says through its error callback.
     pub(crate) fn note(&self, error: &RdKafkaError, reason: &str) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.set_down(true),
-            Some(RDKafkaErrorCode::Fatal) => {
-                if let Ok(mut fatal) = self.fatal.lock() {
-                    fatal.get_or_insert_with(|| format!("{}: {reason}", describe(error)));
-                }
-            }
-            _ => {}
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.set_down(true);
         }
         tracing::debug!(error = %describe(error), reason, "Kafka client error");
     }

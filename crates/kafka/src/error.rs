@@ -1,7 +1,5 @@
 //! What can go wrong with Kafka for good. What may pass (a broker that is away) is an event, not an error.
 
-use rdkafka::error::RDKafkaErrorCode;
-
 /// An act that failed. `Display` names the act; the cause is the source.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
@@ -65,10 +63,5 @@ impl KafkaError {
 
 /// A code and what librdkafka says of it, for a log line or an event's detail.
 pub(crate) fn describe(error: &rdkafka::error::KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), describe_code)
-}
-
-/// As [`describe`], for a bare code.
-pub(crate) fn describe_code(code: RDKafkaErrorCode) -> String {
-    format!("{code} ({code:?})")
+    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
 }

@@ -46,14 +46,23 @@ pub(crate) struct OutletSettings {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Event { token: u64, events: UnboundedSender<WriteEvent> },
-    Once(oneshot::Sender<Result<(i32, i64), WriteFailure>>),
+    Once(oneshot::Sender<Result<(i32, i64), Refusal>>),
+}
+
+/// A write that was not acknowledged, with librdkafka's code where there is one.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) failure: WriteFailure,
+    pub(crate) code: Option<RDKafkaErrorCode>,
 }
 
 impl Reply {
     /// Nobody listening any more is the listener's choice.
-    fn answer(self, result: Result<(i32, i64), WriteFailure>) {
+    fn answer(self, result: Result<(i32, i64), Refusal>) {
         match self {
-            Self::Event { token, events } => drop(events.send(WriteEvent { token, result })),
+            Self::Event { token, events } => {
+                drop(events.send(WriteEvent { token, result: result.map_err(|refusal| refusal.failure) }));
+            }
             Self::Once(sender) => drop(sender.send(result)),
         }
     }
@@ -184,7 +193,7 @@ impl Shared {
                 return;
             }
         }
-        reply.answer(Err(failure(&error, client.client().fatal_error().is_some())));
+        reply.answer(Err(refusal(&error, client.client().fatal_error().is_some())));
     }
 
     /// Serves delivery reports until the handle is gone.
@@ -261,13 +270,14 @@ fn produce(client: &Client, write: &Write, reply: Box<Reply>) -> Result<(), (RdK
 }
 
 /// What a refused or unreported write means.
-fn failure(error: &RdKafkaError, client_is_dead: bool) -> WriteFailure {
-    let kind = match error.rdkafka_error_code() {
+fn refusal(error: &RdKafkaError, client_is_dead: bool) -> Refusal {
+    let code = error.rdkafka_error_code();
+    let kind = match code {
         _ if client_is_dead => WriteFailureKind::Fatal,
         Some(code) => failure_kind(code),
         None => WriteFailureKind::Refused,
     };
-    WriteFailure { kind, detail: describe(error) }
+    Refusal { failure: WriteFailure { kind, detail: describe(error) }, code }
 }
 
 fn failure_kind(code: RDKafkaErrorCode) -> WriteFailureKind {
@@ -317,7 +327,7 @@ impl ProducerContext for OutletContext {
                 self.health.set_down(false);
                 reply.answer(Ok((message.partition(), message.offset())));
             }
-            Err((error, _)) => reply.answer(Err(failure(error, self.health.fatal().is_some()))),
+            Err((error, _)) => reply.answer(Err(refusal(error, false))),
         }
     }
 }

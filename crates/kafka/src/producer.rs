@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use postrider_domain::{RecordHeader, partitioner::partition_of};
+use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::oneshot;
 
 use crate::{
     KafkaError, KafkaSettings,
-    outlet::{Outlet, OutletSettings, Reply},
+    outlet::{Outlet, OutletSettings, Refusal, Reply},
     writer::{Write, WriteFailure, WriteFailureKind},
 };
 
@@ -111,18 +112,19 @@ impl Producer {
         self.outlet.send(write, Reply::Once(reply));
         match answer.await {
             Ok(Ok(place)) => Ok(place),
-            Ok(Err(failure)) => Err(produce_error(failure)),
+            Ok(Err(refusal)) => Err(produce_error(refusal)),
             Err(_) => Err(ProduceError::Unknown { detail: "the Kafka client ended".to_owned() }),
         }
     }
 }
 
 /// Too large is the caller's fault, the rest of the refusals is not.
-fn produce_error(failure: WriteFailure) -> ProduceError {
-    let detail = failure.detail;
-    match failure.kind {
+fn produce_error(Refusal { failure: WriteFailure { kind, detail }, code }: Refusal) -> ProduceError {
+    match kind {
         WriteFailureKind::TimedOut | WriteFailureKind::Fatal => ProduceError::Unknown { detail },
-        WriteFailureKind::Refused if detail.contains("MessageSizeTooLarge") => ProduceError::TooLarge { detail },
+        WriteFailureKind::Refused if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            ProduceError::TooLarge { detail }
+        }
         WriteFailureKind::Refused => ProduceError::Refused { detail },
     }
 }

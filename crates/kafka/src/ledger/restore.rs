@@ -30,9 +30,11 @@ pub(super) fn ask(
 ) -> Result<Start, String> {
     let committed = committed(consumer, settings, partition)?;
     let watermarks = |topic: &str| {
-        consumer
-            .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
-            .map_err(|error| format!("cannot ask for the offsets of {topic}: {}", describe(&error)))
+        consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(|error| {
+            // librdkafka remembers for long that a topic was not there; asking by name makes it look again.
+            drop(consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT));
+            format!("cannot ask for the offsets of {topic}: {}", describe(&error))
+        })
     };
     let (low, high) = watermarks(&settings.events_topic)?;
     let (ledger_low, ledger_high) = watermarks(&settings.ledger_topic)?;

@@ -11,7 +11,7 @@ use rdkafka::{
     error::{KafkaError as RdKafkaError, RDKafkaErrorCode},
 };
 
-use crate::{KafkaError, KafkaSettings, client::PlainContext, error::describe_code};
+use crate::{KafkaError, KafkaSettings, client::PlainContext};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -71,7 +71,7 @@ impl Cluster {
                 .map_err(|source| KafkaError::request(act, source))?;
             for (name, answer) in found.iter().zip(answers) {
                 let resource = answer.map_err(|code| {
-                    KafkaError::request(format!("{act} ({name}: {})", describe_code(code)), RdKafkaError::AdminOp(code))
+                    KafkaError::request(format!("{act} ({name}: {})", code), RdKafkaError::AdminOp(code))
                 })?;
                 let settings = resource.entries.into_iter().map(|entry| {
                     let own = matches!(entry.source, ConfigSource::DynamicTopic);

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use postrider_kafka::{ProduceError, Producer, ProducerSettings, Write, WriteFailureKind, Writer};
+use postrider_domain::LaneName;
+use postrider_kafka::{
+    ProduceError, Producer, ProducerSettings, Write, WriteFailureKind, Writer,
+    topics::{Change, TopicPlan, apply, check},
+};
 use postrider_testkit::kafka::{RawRecord, RealKafka};
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{Lane, settings, topic, until};
+use crate::support::{Lane, PATIENCE, settings, topic, until};
 
 #[test]
 fn everything_works_again_by_itself_after_a_broker_died() {
@@ -62,4 +66,39 @@ fn everything_works_again_by_itself_after_a_broker_died() {
         offsets.dedup();
         (stored.iter().all(|record: &RawRecord| offsets.contains(&record.offset))).then_some(())
     });
+}
+
+#[tokio::test]
+async fn three_brokers_get_three_replicas_and_the_death_of_one_is_not_noticed() {
+    let kafka = RealKafka::start(3).unwrap();
+    let settings = settings(kafka.bootstrap_servers());
+    let plan = TopicPlan {
+        events: "notifications".to_owned(),
+        partitions: 3,
+        replication_factor: -1,
+        retention: Duration::from_secs(3_600),
+        give_up_after: Duration::from_secs(60),
+        body_max: 1_000_000,
+        lanes: vec![LaneName::new("email")],
+    };
+    let changes = apply(&settings, &plan, false).await.unwrap();
+    assert!(
+        changes.iter().all(|change| matches!(change, Change::Created { replication_factor: 3, .. })),
+        "{changes:?}"
+    );
+    assert_eq!(check(&settings, &plan).await.unwrap(), []);
+
+    let names = ProducerSettings { client_id: "test".to_owned(), message_max_bytes: 1_000_000 };
+    let producer = Producer::start(&settings, &names).unwrap();
+    for key in 0..30_u8 {
+        producer.produce(&plan.events, &[key], vec![key], Vec::new()).await.unwrap();
+    }
+    kafka.kill(1).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut accepted = 30;
+    while accepted < 60 {
+        assert!(Instant::now() < deadline, "only {accepted} of 60");
+        accepted += usize::from(producer.produce(&plan.events, b"k", b"v".to_vec(), Vec::new()).await.is_ok());
+    }
+    assert!(60 <= kafka.read_all(&plan.events).unwrap().len());
 }

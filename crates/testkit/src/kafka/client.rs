@@ -129,7 +129,8 @@ impl RealKafka {
             match consumer.poll(Duration::from_millis(100)) {
                 None => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-                Some(Err(error)) => return Err(error).context("cannot read"),
+                // A broker that died; librdkafka goes on by itself, the deadline ends it.
+                Some(Err(error)) => tracing::debug!(%error, "cannot read for now"),
                 Some(Ok(message)) => records.push(raw(&message)),
             }
         }
