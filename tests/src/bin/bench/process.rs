@@ -1,0 +1,130 @@
+//! The release binary as a child process, and what can be read from outside.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+/// A running `postrider`, ended with SIGKILL when dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub admin: SocketAddr,
+    directory: TempDir,
+}
+
+/// A free port of the loopback; bound by nobody for the moment.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// `postrider`, next to this program.
+pub(crate) fn binary() -> Result<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("postrider");
+    ensure!(binary.exists(), "{} is missing; `cargo build --release` makes it", binary.display());
+    Ok(binary)
+}
+
+impl Process {
+    /// Starts a subcommand with this configuration and waits until it is ready.
+    pub(crate) fn start(subcommand: &str, configuration: &str) -> Result<Self> {
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("postrider.toml");
+        fs::write(&file, format!("{configuration}\n[admin]\nlisten = \"{admin}\"\n"))?;
+        let log = File::create(directory.path().join("log"))?;
+        let child = Command::new(binary()?)
+            .arg("--config")
+            .arg(&file)
+            .arg(subcommand)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("cannot start postrider")?;
+        let mut process = Self { child, admin, directory };
+        process.wait_ready()?;
+        Ok(process)
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while get(self.admin, "/readyz").map_or(true, |answer| !answer.starts_with("HTTP/1.1 200")) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("postrider ended with {status}:\n{}", self.log());
+            }
+            ensure!(Instant::now() < deadline, "postrider is not ready after two minutes:\n{}", self.log());
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// The sum of all series whose name and labels contain every one of `parts`.
+    pub(crate) fn metric(&self, parts: &[&str]) -> Result<f64> {
+        let scrape = get(self.admin, "/metrics")?;
+        let lines =
+            scrape.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// Waits until the metric has reached `wanted`; how long that took.
+    pub(crate) fn wait_for(&self, parts: &[&str], wanted: f64, within: Duration) -> Result<Duration> {
+        let began = Instant::now();
+        while self.metric(parts)? < wanted {
+            ensure!(began.elapsed() < within, "{parts:?} is {} after {within:?}:\n{}", self.metric(parts)?, self.log());
+            sleep(Duration::from_millis(25));
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+        Ok(kilobytes * 1024.0)
+    }
+
+    /// Processor seconds used so far.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        self.metric(&["process_cpu_seconds_total"])
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs a subcommand to its end.
+pub(crate) fn run(arguments: &[&str], configuration: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("postrider.toml");
+    fs::write(&file, configuration)?;
+    let output = Command::new(binary()?).arg("--config").arg(&file).args(arguments).output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// One HTTP GET; the whole answer, head included.
+fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
