@@ -51,11 +51,12 @@ pub struct Lane {
     writes_overdue: usize,
     commits: Commits,
     running: usize,
-    /// Attempts of former assignments that may still reach somebody, and by when they must have ended.
-    left_running: ByFingerprint<Timestamp>,
+    /// Whose attempt may still reach somebody, by identity: a twin under a later assignment waits for its end.
+    attempted: ByFingerprint<WorkId>,
     last_id: u64,
     stopping: Option<BootTime>,
     closing: bool,
+    orphans_aborted: bool,
     swept_at: Timestamp,
     commands: Vec<Command>,
 }
@@ -75,10 +76,11 @@ impl Lane {
             writes_overdue: 0,
             commits: Commits::default(),
             running: 0,
-            left_running: ByFingerprint::default(),
+            attempted: ByFingerprint::default(),
             last_id: 0,
             stopping: None,
             closing: false,
+            orphans_aborted: false,
             swept_at: Timestamp::default(),
             commands: Vec::new(),
         }

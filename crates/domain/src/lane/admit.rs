@@ -101,7 +101,7 @@ impl Lane {
     fn screen_one(&mut self, incoming: Incoming<'_>, planned: Planned, now: Now) -> Admitted {
         let channel = self.settings.planner.channel;
         let id = Fingerprint::of_delivery(incoming.event, channel, &planned.recipient, None);
-        let mut work = self.new_work(incoming, &planned, id, now);
+        let mut work = self.new_work(incoming, &planned, id);
         work.ending = match planned.verdict {
             Verdict::Send => None,
             Verdict::Skip => {
@@ -135,9 +135,9 @@ impl Lane {
             delivery.id = Fingerprint::of_delivery(event, delivery.channel, &delivery.recipient, Some(&salt));
         }
         match self.screen(&work, now) {
-            Screened::AlreadySettled { .. } => {
+            Screened::AlreadySettled { renew } => {
                 self.report(Report::Suppressed(Stage::Ledger));
-                Admitted::Nothing
+                if renew { Admitted::Renewal(work.id()) } else { Admitted::Nothing }
             }
             Screened::InFlight => self.suppress_twin(&work),
             Screened::Send | Screened::TooOld | Screened::Conflict => {
@@ -165,7 +165,7 @@ impl Lane {
         screen(known, work.content, appended_at, now.wall.before(self.settings.window))
     }
 
-    fn new_work(&self, incoming: Incoming<'_>, planned: &Planned, id: Fingerprint, now: Now) -> Work {
+    fn new_work(&self, incoming: Incoming<'_>, planned: &Planned, id: Fingerprint) -> Work {
         let Incoming { record, event, content } = incoming;
         let trace_parent = record.header("traceparent").and_then(|value| std::str::from_utf8(value).ok());
         let delivery = Delivery {
@@ -179,7 +179,7 @@ impl Lane {
         };
         let destination = self.destinations.iter().position(|known| known.name == planned.destination);
         let wanted_at = record.first_appended_at().max(event.not_before.unwrap_or_default());
-        let stopped_before = destination.map(|at| self.destinations[at].stopped_for(now.wall)).unwrap_or_default();
+        let stopped_before = destination.map(|at| self.destinations[at].stopped_for(wanted_at)).unwrap_or_default();
         let subject = Subject::Delivery { delivery, destination };
         Work { wanted_at, stopped_before, content, ..self.bare_work(record, subject) }
     }
@@ -196,6 +196,7 @@ impl Lane {
             state: State::Ready,
             attempts: 0,
             unknowns: 0,
+            pointer_pending: false,
             deaths: None,
             first_at: None,
             wanted_at: record.first_appended_at(),
@@ -216,9 +217,6 @@ impl Lane {
             work.attempts = parked.attempts;
             work.unknowns = parked.unknowns;
             work.state = State::Waiting(parked.due);
-        }
-        if let Some(due) = self.left_running.get(&id) {
-            work.state = State::Waiting(*due); // our own attempt under a former assignment still runs
         }
         let suspect = partition.suspect_until.is_some_and(|until| work.record.appended_at <= until);
         if work.ending.is_none() && suspect {

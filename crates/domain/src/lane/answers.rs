@@ -47,9 +47,14 @@ impl Lane {
                 }
                 self.end(id, Ending { outcome: Outcome::Delivered, dead: None, reason: None }, now);
             }
-            Answer::NotPermitted => self.make_ready_first(id),
-            Answer::Throttled { failure, .. } => self.hold(id, &failure, now),
-            Answer::Misconfigured { .. } => self.make_ready_first(id),
+            Answer::NotPermitted | Answer::Misconfigured { .. } => {
+                self.unmark(id, now);
+                self.make_ready_first(id);
+            }
+            Answer::Throttled { failure, .. } => {
+                self.unmark(id, now);
+                self.hold(id, &failure, now);
+            }
             Answer::Permanent { failure } => {
                 self.burn(id);
                 self.end(id, dead(dead_reason(failure.reason), failure.answer), now);
@@ -69,10 +74,11 @@ impl Lane {
         }
     }
 
-    /// The attempt was answered, so it killed nobody: its mark must not count against it later.
-    fn unmark(&mut self, id: WorkId, now: Now) {
-        let Some(work) = self.work.get_mut(&id) else { return };
-        if work.deaths.take().is_some() {
+    /// The attempt was answered, so it killed nobody: its mark must not count against it while it waits. The next
+    /// attempt is marked again, at the same count.
+    pub(super) fn unmark(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get(&id) else { return };
+        if work.deaths.is_some() {
             let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
             let partition = work.partition;
             self.write(partition, Write::Ledger { partition, key, entry: None }, Purpose::Aside, now);
@@ -106,6 +112,7 @@ impl Lane {
     fn risk(&mut self, id: WorkId, failure: &Failure, now: Now) {
         self.report(Report::Ambiguous);
         self.burn(id);
+        self.unmark(id, now);
         let Some(work) = self.work.get_mut(&id) else { return };
         work.unknowns += 1;
         if self.settings.retry.unknown_retries < work.unknowns {
@@ -138,16 +145,16 @@ impl Lane {
         let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Parked };
         let partition = work.partition;
         let write = Write::Ledger { partition, key, entry: Some(LedgerEntry::Parked(parked)) };
-        self.write(partition, write, Purpose::Aside, now);
+        if let Some(work) = self.work.get_mut(&id) {
+            work.pointer_pending = true;
+        }
+        self.write(partition, write, Purpose::Pointer { work: id }, now);
     }
 
     /// The partition went away while it ran: a delivered one is a fact and gets its receipt, the rest is the new
     /// owner's business.
     fn settle_orphan(&mut self, id: WorkId, answer: Answer, now: Now) {
         let recorded = self.work.get(&id).is_some_and(|work| work.state == State::LeftRunning { recorded: true });
-        if let Some(work) = self.work.get(&id) {
-            self.left_running.remove(&work.id());
-        }
         match answer {
             Answer::Delivered { reply } => {
                 if let Some(work) = self.work.get_mut(&id) {
@@ -175,7 +182,8 @@ impl Lane {
         let gate = &mut self.destinations[at];
         match answer {
             Answer::Throttled { retry_after, .. } => {
-                gate.throttled_until = now.wall.after(retry_after.unwrap_or(delay_min));
+                let until = now.wall.after(retry_after.unwrap_or(delay_min));
+                gate.throttled_until = gate.throttled_until.max(until);
                 self.resume_destination(at, now);
             }
             Answer::Misconfigured { failure } => {

@@ -16,6 +16,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// What waits for the end of an attempt under a former assignment, or for its own pointer, looks again so soon.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// A destination's queue and its gates. A gate holds back this destination alone.
 #[derive(Debug)]
 pub(super) struct DestinationState {
@@ -50,6 +53,11 @@ impl DestinationState {
     /// How long it has been stopped, all in all: nobody gives up because of it.
     pub(super) fn stopped_for(&self, now: Timestamp) -> Duration {
         self.stopped_total + self.stopped_since.map(|since| now.since(since)).unwrap_or_default()
+    }
+
+    /// Stopped or throttled.
+    fn is_gated(&self, now: Timestamp) -> bool {
+        self.stopped_since.is_some() || now < self.throttled_until
     }
 
     fn takes_one(&self, now: Timestamp) -> bool {
@@ -104,7 +112,7 @@ impl Lane {
     fn settle_overdue(&mut self, now: Now) {
         for destination in 0..self.destinations.len() {
             let gate = &self.destinations[destination];
-            if gate.stopped_since.is_none() && gate.throttled_until <= now.wall {
+            if !gate.is_gated(now.wall) {
                 continue;
             }
             let overdue: Vec<WorkId> =
@@ -129,8 +137,11 @@ impl Lane {
         if work.expires_at().is_some_and(|expires_at| expires_at <= now.wall) {
             return Some(Ending { outcome: Outcome::Expired, dead: None, reason: None });
         }
+        if self.settings.retry.unknown_retries < work.unknowns {
+            return Some(dead(DeadReason::Unknown, "the provider's reply was lost, and no receipt came since".into()));
+        }
         let attempted_or_gated =
-            0 < work.attempts || work.destination().is_some_and(|at| self.destinations[at].stopped_since.is_some());
+            0 < work.attempts || work.destination().is_some_and(|at| self.destinations[at].is_gated(now.wall));
         (attempted_or_gated && work.keep_until <= now.wall).then(|| {
             dead(DeadReason::Retention, "its event was about to leave the topic before it could be settled".into())
         })
@@ -168,6 +179,15 @@ impl Lane {
         else {
             return; // draining: it stays open and is dropped with the partition
         };
+        let fingerprint = work.id();
+        if partition.index.receipt(&fingerprint).is_some() {
+            self.yield_to_receipt(id, now);
+            return;
+        }
+        if work.pointer_pending || self.attempted.get(&fingerprint).is_some_and(|other| *other != id) {
+            self.wait_until(id, now.wall.after(LOOK_AGAIN_AFTER));
+            return;
+        }
         if self.destinations[destination].stopped_since.is_some() {
             self.destinations[destination].probe_at = now.wall.after(limits::PROBE_EVERY);
         }
@@ -191,6 +211,7 @@ impl Lane {
     pub(super) fn attempt(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.work.get_mut(&id) else { return };
         work.state = State::Running;
+        self.attempted.insert(work.id(), id);
         work.first_at.get_or_insert(now.wall);
         let Some(delivery) = work.delivery().cloned() else { return };
         let number = work.attempts + 1;

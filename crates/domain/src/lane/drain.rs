@@ -1,10 +1,16 @@
 //! Letting go in order: finish, record what still runs, write the progress, commit, release.
 
+use std::time::Duration;
+
 use super::{
     Command, Lane, Now, Report,
     partition::{Drain, Phase},
     work::{State, WorkId},
 };
+use crate::time::BootTime;
+
+/// After the drain's deadline a stop waits so much longer for Kafka's acknowledgements, then goes without them.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 impl Lane {
     /// The process is to end: every partition drains.
@@ -47,13 +53,36 @@ impl Lane {
             }
         }
         self.commit_drained(now);
-        if self.stopping.is_some() && self.partitions.is_empty() && !self.closing {
+        if let Some(deadline) = self.stopping.filter(|_| !self.closing) {
+            self.close_when_quiet(deadline, now);
+        }
+    }
+
+    /// Waits for what former assignments still send and write, but never longer than the deadline and a little.
+    fn close_when_quiet(&mut self, deadline: BootTime, now: Now) {
+        if deadline <= now.boot && !self.orphans_aborted {
+            self.orphans_aborted = true;
+            let orphans: Vec<WorkId> = self
+                .work
+                .iter()
+                .filter(|(id, work)| work.is_running() && !self.is_ours(**id))
+                .map(|(id, _)| *id)
+                .collect();
+            self.commands.extend(orphans.into_iter().map(Command::Abort));
+        }
+        let out_of_time = deadline.after(CLOSE_GRACE) <= now.boot;
+        if out_of_time {
+            let all: Vec<i32> = self.partitions.keys().copied().collect();
+            self.release(&all); // not clean: the next owner takes it as a death
+        }
+        let is_quiet = self.running == 0 && self.writes.is_empty();
+        if self.partitions.is_empty() && (is_quiet || out_of_time) {
             self.closing = true;
             self.commands.push(Command::Close);
         }
     }
 
-    fn finish(&mut self, number: i32, until: crate::time::BootTime, recalled: bool, now: Now) {
+    fn finish(&mut self, number: i32, until: BootTime, recalled: bool, now: Now) {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         if partition.running == 0 && partition.writing == 0 {
             partition.phase = Phase::Draining(Drain::Progress);
@@ -84,7 +113,6 @@ impl Lane {
         let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Running) else { return };
         let (number, epoch) = (work.partition, work.epoch);
         let due = now.wall.after(self.settings.attempt_deadline);
-        self.left_running.insert(work.id(), due);
         work.state = State::LeftRunning { recorded: false };
         let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
             return; // lost: no parking, the partition may be another's

@@ -7,6 +7,7 @@ use super::{
     work::{State, WorkId},
 };
 use crate::{
+    fingerprint::Fingerprint,
     ledger::{LedgerEntry, LedgerKey, LedgerRecord},
     offsets::PartitionOffsets,
     start::{Gap, Positions, resolve},
@@ -37,8 +38,10 @@ impl Lane {
         if partition.phase == Phase::Restoring {
             return;
         }
-        let settled: Vec<WorkId> = records.iter().filter_map(|record| self.settled_elsewhere(number, record)).collect();
-        settled.into_iter().for_each(|id| self.yield_to_receipt(id, now));
+        // A former owner's late receipt for something that waits here.
+        for record in records.iter().filter(|record| matches!(record.entry, Some(LedgerEntry::Receipt(_)))) {
+            self.yield_twin(number, record.key.fingerprint, now);
+        }
     }
 
     /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more.
@@ -56,14 +59,17 @@ impl Lane {
         }
     }
 
-    /// A former owner's late receipt for something that waits here.
-    fn settled_elsewhere(&self, number: i32, record: &LedgerRecord) -> Option<WorkId> {
-        let Some(LedgerEntry::Receipt(_)) = record.entry else { return None };
-        let id = *self.partitions.get(&number)?.in_hand.get(&record.key.fingerprint)?;
-        matches!(self.work.get(&id)?.state, State::Ready | State::Waiting(_)).then_some(id)
+    /// The receipt of what an earlier assignment of ours began has become durable.
+    pub(super) fn yield_twin(&mut self, number: i32, fingerprint: Fingerprint, now: Now) {
+        let twin = self.partitions.get(&number).and_then(|partition| partition.in_hand.get(&fingerprint)).copied();
+        let waits =
+            |id: &WorkId| self.work.get(id).is_some_and(|work| matches!(work.state, State::Ready | State::Waiting(_)));
+        if let Some(id) = twin.filter(waits) {
+            self.yield_to_receipt(id, now);
+        }
     }
 
-    fn yield_to_receipt(&mut self, id: WorkId, now: Now) {
+    pub(super) fn yield_to_receipt(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.work.get(&id) else { return };
         let (number, offset, fingerprint) = (work.partition, work.record.position.offset, work.id());
         self.report(Report::Suppressed(super::Stage::Ledger));
@@ -80,16 +86,17 @@ impl Lane {
             return;
         };
         let progress = partition.index.progress;
-        let accepted = partition.index.accepted;
-        match resolve(positions, progress.map(|progress| progress.position), accepted, start) {
+        // An accept is looked at once: used up, or of no use. The next one comes by the ledger's tail.
+        let accepted = partition.index.accepted.take();
+        let settled = progress.map(|progress| progress.position);
+        let is_gap = resolve(positions, settled, None, start).is_err();
+        match resolve(positions, settled, accepted, start) {
             Err(gap) => self.stop_at(number, gap),
             Ok(position) => {
                 partition.offsets = PartitionOffsets::starting_at(position);
                 partition.phase = Phase::Starting;
                 // An accepted position may lie below a progress of a topic that is no more.
-                partition.progress = progress
-                    .map(|progress| progress.position)
-                    .filter(|progress| accepted.is_none() && *progress <= positions.high);
+                partition.progress = settled.filter(|_| !is_gap);
                 if progress.is_some_and(|progress| !progress.clean) {
                     partition.suspect_until = Some(now.wall);
                     partition.suspects_left = suspects;

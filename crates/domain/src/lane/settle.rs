@@ -2,6 +2,7 @@
 
 use super::{
     Command, Lane, Now, Report, Settled, Stop, Write, WriteProblem,
+    partition::Partition,
     work::{Ending, State, WorkId},
 };
 use crate::{
@@ -22,6 +23,8 @@ pub(super) enum Purpose {
     Receipt { work: WorkId },
     /// The mark of this work: its attempt may begin.
     Mark { work: WorkId },
+    /// The pointer of this work: its unknown end is on record.
+    Pointer { work: WorkId },
     /// One delivery of the record at this offset is done with.
     Offset { offset: i64 },
     /// The partition's progress.
@@ -88,6 +91,11 @@ impl Lane {
             Purpose::DeadLetter { work } => self.write_receipt(work, now),
             Purpose::Receipt { work } => self.settled(work, now),
             Purpose::Mark { work } => self.marked(work, now),
+            Purpose::Pointer { work } => {
+                if let Some(work) = self.work.get_mut(&work) {
+                    work.pointer_pending = false;
+                }
+            }
             Purpose::Offset { offset } if is_held => self.close(pending.partition, offset),
             Purpose::Progress { position } if is_held => self.progressed(pending.partition, position, now),
             Purpose::Offset { .. } | Purpose::Progress { .. } | Purpose::Aside => {}
@@ -167,11 +175,16 @@ impl Lane {
             attempts: work.attempts,
             latency: now.wall.since(work.wanted_at),
         })));
-        let Some(partition) = self.partitions.get_mut(&work.partition).filter(|held| held.epoch == work.epoch) else {
+        let fingerprint = work.id();
+        self.end_attempt(id, fingerprint);
+        let Some(partition) = self.partitions.get_mut(&work.partition) else {
             return; // another's by now: the receipt is written, the offset is theirs
         };
-        let fingerprint = work.id();
         partition.index.settle(fingerprint, Known::new(ending.outcome, work.content, now.wall));
+        if partition.epoch != work.epoch {
+            self.yield_twin(work.partition, fingerprint, now);
+            return; // ours again under a later assignment, which has its own work for it
+        }
         partition.in_hand.remove(&fingerprint);
         if partition.index.has_pointer(&fingerprint) || 0 < work.unknowns {
             let key = LedgerKey { fingerprint, class: LedgerClass::Parked };
@@ -188,24 +201,30 @@ impl Lane {
         self.resume_if_room(number);
     }
 
+    /// Nothing of this work can reach anybody any more.
+    fn end_attempt(&mut self, id: WorkId, fingerprint: Fingerprint) {
+        if self.attempted.get(&fingerprint) == Some(&id) {
+            self.attempted.remove(&fingerprint);
+        }
+    }
+
+    /// The mark is durable: the attempt may begin, if nothing changed meanwhile.
     fn marked(&mut self, id: WorkId, now: Now) {
-        let held_back = self.held_back(now).is_some() || self.stopping.is_some();
-        let ready = self.work.get(&id).is_some_and(|work| {
-            let reading =
-                self.partitions.get(&work.partition).is_some_and(|held| held.epoch == work.epoch && held.is_reading());
-            work.state == State::Marking && reading
-        });
-        match (ready, held_back) {
-            (true, false) => self.attempt(id, now),
-            (true, true) => {
-                self.vacate(id);
-                self.make_ready_first(id);
-            }
-            (false, _) if self.work.get(&id).is_some_and(|work| work.state == State::Marking) => {
-                self.vacate(id);
-                if self.is_ours(id) { self.make_ready_first(id) } else { self.drop_work(id) }
-            }
-            (false, _) => {}
+        let Some(work) = self.work.get(&id).filter(|work| work.state == State::Marking) else { return };
+        let held = self.partitions.get(&work.partition).filter(|held| held.epoch == work.epoch);
+        let (is_held, is_reading) = (held.is_some(), held.is_some_and(Partition::is_reading));
+        let has_receipt = held.is_some_and(|held| held.index.receipt(&work.id()).is_some());
+        let may_begin = is_reading && !has_receipt && self.held_back(now).is_none() && self.stopping.is_none();
+        if may_begin {
+            self.attempt(id, now);
+            return;
+        }
+        self.vacate(id);
+        if is_held {
+            self.unmark(id, now);
+            self.make_ready_first(id);
+        } else {
+            self.drop_work(id);
         }
     }
 
@@ -233,6 +252,7 @@ impl Lane {
     /// Forgets work that is no longer ours to settle.
     pub(super) fn drop_work(&mut self, id: WorkId) {
         let Some(work) = self.work.remove(&id) else { return };
+        self.end_attempt(id, work.id());
         if let Some(partition) = self.partitions.get_mut(&work.partition).filter(|held| held.epoch == work.epoch)
             && partition.in_hand.get(&work.id()) == Some(&id)
         {

@@ -1,1 +1,12 @@
+//! The lane played by hand (scenarios by subject) and by chance (the simulator).
 
+mod admission;
+mod drain;
+mod gaps;
+mod harness;
+mod identity;
+mod lease;
+mod restart;
+mod retry;
+mod simulator;
+mod writes;

@@ -56,6 +56,8 @@ pub(super) struct Work {
     pub state: State,
     pub attempts: u32,
     pub unknowns: u32,
+    /// The pointer that records an unknown end is not durable yet: no further attempt before it is.
+    pub pointer_pending: bool,
     /// Deaths of a process that an attempt of ours may have caused; none: no mark needed.
     pub deaths: Option<u32>,
     pub first_at: Option<Timestamp>,

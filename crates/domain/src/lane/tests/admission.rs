@@ -1,0 +1,178 @@
+//! From the assignment to the first attempt, and what becomes of each kind of record.
+
+use super::harness::{LaneUnderTest, delivered, garbage, hours, mail, mail_settings, minutes, seconds, transient};
+use crate::{
+    lane::{RecordResult, Report},
+    limits,
+};
+
+#[test]
+fn an_assignment_writes_progress_commits_and_only_then_reads() {
+    let mut lane = LaneUnderTest::new(mail_settings());
+    lane.kafka_answers = false;
+    lane.assign(0);
+    assert_eq!(lane.take_said(), ["restore 0"]);
+    assert!(lane.commit.is_none(), "no commit before the progress is durable");
+    assert_eq!(lane.ack_next(), "progress 0");
+    assert_eq!(lane.take_said(), [""; 0]);
+    assert!(lane.commit.is_some());
+    lane.ack_commit();
+    assert_eq!(lane.take_said(), ["read 0 from 0"]);
+    assert_eq!(lane.position(), Some(0));
+}
+
+#[test]
+fn records_that_come_before_the_first_commit_are_not_touched() {
+    let mut lane = LaneUnderTest::new(mail_settings());
+    lane.kafka_answers = false;
+    lane.assign(0);
+    lane.polled([mail(0, "early")]);
+    assert!(lane.attempts.is_empty());
+    lane.ack_all();
+    lane.polled([mail(0, "early")]);
+    assert_eq!(lane.running(), ["early"]);
+}
+
+/// The Convoy case: one record fails for long, a hundred behind it are neither lost nor delayed.
+#[test]
+fn the_commit_waits_for_the_slowest_and_nobody_else_does() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled((0..=100).map(|offset| mail(offset, &format!("to-{offset}"))));
+    assert_eq!(lane.attempts.len(), 101);
+    lane.answer("to-0", transient());
+    (1..=100).for_each(|offset| lane.answer(&format!("to-{offset}"), delivered()));
+    assert_eq!(lane.settled.len(), 100);
+    assert_eq!(lane.next_attempt_in(), Some(seconds(1)));
+    lane.answer("to-0", transient());
+    lane.advance(seconds(1));
+    assert_eq!(lane.position(), Some(0), "the commit never passes what is not settled");
+    lane.advance(seconds(1));
+    lane.answer("to-0", delivered());
+    lane.advance(seconds(2));
+    assert_eq!(lane.position(), Some(101));
+    assert_eq!(lane.attempted.values().sum::<u32>(), 103);
+}
+
+#[test]
+fn an_invalid_address_dies_alone_and_the_record_closes_when_all_are_settled() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "order").to(&["ada", "not an address", "bob", "ada@EXAMPLE.com"])]);
+    assert_eq!(lane.running(), ["ada", "bob"]);
+    assert_eq!(lane.settled, ["not an address dead (invalid_address) after 0"]);
+    lane.answer("bob", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(0));
+    lane.answer("ada", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(1));
+}
+
+#[test]
+fn a_malformed_record_is_kept_byte_for_byte_and_the_partition_goes_on() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), garbage(1), mail(2, "b")]);
+    assert_eq!(lane.running(), ["a", "b"]);
+    assert_eq!(lane.dead[0].value.as_deref(), Some(&b"bytes as they came"[..]));
+    assert_eq!(lane.dead[0].offset, 1);
+    assert_eq!(lane.count(|report| matches!(report, Report::Record(RecordResult::Malformed))), 1);
+    let mut next = lane.successor();
+    next.polled([mail(0, "a"), garbage(1), mail(2, "b")]);
+    assert_eq!(next.dead.len(), 1, "its receipt stands under its place");
+}
+
+#[test]
+fn a_misplaced_record_moves_to_its_partition_and_is_open_until_that_is_durable() {
+    let mut settings = mail_settings();
+    settings.partitions = 64;
+    let mut lane = LaneUnderTest::reading_with(settings);
+    lane.kafka_answers = false;
+    let home = crate::partitioner::partition_of(b"order-1", 64);
+    assert_ne!(home, 0);
+    lane.polled([mail(0, "order-1")]);
+    assert!(lane.attempts.is_empty());
+    lane.advance(seconds(1));
+    assert_eq!(lane.waiting(), [format!("replace into {home}")]);
+    lane.ack_commit();
+    assert_eq!(lane.position(), Some(0));
+    lane.kafka_answers = true;
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(1));
+}
+
+#[test]
+fn not_before_waits_with_its_offset_open() {
+    let mut lane = LaneUnderTest::reading();
+    let later = lane.now().wall.after(minutes(10));
+    lane.polled([mail(0, "later").with(|event| event.not_before = Some(later)), mail(1, "now")]);
+    assert_eq!(lane.running(), ["now"]);
+    lane.answer("now", delivered());
+    assert_eq!(lane.next_attempt_in(), Some(minutes(10)));
+    assert_eq!(lane.position(), Some(0));
+}
+
+#[test]
+fn a_not_before_beyond_the_events_own_life_is_refused() {
+    let mut lane = LaneUnderTest::reading();
+    let later = lane.now().wall.after(hours(7 * 24));
+    lane.polled([mail(0, "far").with(|event| event.not_before = Some(later))]);
+    assert_eq!(lane.settled, ["far@example.com dead (too_far_ahead) after 0"]);
+}
+
+#[test]
+fn what_expires_while_it_waits_is_not_sent() {
+    let mut lane = LaneUnderTest::reading();
+    let soon = lane.now().wall.after(seconds(90));
+    lane.polled([mail(0, "a").with(|event| event.expires_at = Some(soon))]);
+    (0..5).for_each(|_| {
+        lane.answer("a", transient());
+        assert!(lane.next_attempt_in().is_some());
+    });
+    lane.answer("a", transient()); // 31 s: the next wait is 32 s, then 60 s
+    assert!(lane.next_attempt_in().is_some());
+    lane.answer("a", transient());
+    assert_eq!(lane.next_attempt_in(), None);
+    assert_eq!(lane.settled, ["a@example.com expired after 7"]);
+    let past = lane.now().wall;
+    lane.polled([mail(1, "b").with(|event| event.expires_at = Some(past))]);
+    assert_eq!(lane.settled.last().map(String::as_str), Some("b@example.com expired after 0"));
+}
+
+#[test]
+fn what_is_older_than_the_window_is_never_sent() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "old").aged(hours(9 * 24 + 1)), mail(1, "young").aged(hours(6 * 24))]);
+    assert_eq!(lane.settled, ["old@example.com dead (too_old) after 0"]);
+    assert_eq!(lane.running(), ["young"]);
+    assert_eq!(lane.count(|report| matches!(report, Report::Record(RecordResult::TooOld))), 1);
+}
+
+#[test]
+fn a_transient_failure_near_the_end_of_retention_dies_with_its_bytes_in_time() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "late").aged(hours(7 * 24 - 1))]);
+    lane.answer("late", transient());
+    assert!(lane.attempts.is_empty());
+    lane.advance(seconds(2));
+    assert_eq!(lane.attempts.len(), 0);
+    assert_eq!(lane.dead.len(), 1);
+}
+
+#[test]
+fn a_full_partition_pauses_and_resumes_at_half() {
+    let mut settings = mail_settings();
+    settings.in_flight_max = limits::WAITING_MAX;
+    settings.destinations[0].1 = limits::WAITING_MAX;
+    let mut lane = LaneUnderTest::reading_with(settings);
+    let full = i64::try_from(limits::WAITING_MAX).unwrap();
+    lane.take_said();
+    lane.polled((0..full - 1).map(|offset| mail(offset, &offset.to_string())));
+    assert_eq!(lane.take_said(), [""; 0]);
+    lane.polled([mail(full - 1, "last")]);
+    assert_eq!(lane.take_said(), ["pause [0]"]);
+    let half: Vec<u64> = lane.attempts.drain(..limits::WAITING_MAX / 2).map(|attempt| attempt.work).collect();
+    half.into_iter().for_each(|work| lane.handle(crate::lane::Event::Answered { work, answer: delivered() }));
+    assert_eq!(lane.take_said(), [""; 0], "half full is not room yet");
+    let work = lane.attempts.pop().unwrap().work;
+    lane.handle(crate::lane::Event::Answered { work, answer: delivered() });
+    assert_eq!(lane.take_said(), ["resume [0]"]);
+}

@@ -1,0 +1,146 @@
+//! P6: what may be missing stops the partition, loudly, until an operator accepts.
+
+use super::harness::{LaneUnderTest, delivered, mail, mail_settings, seconds};
+use crate::{
+    lane::{CommitPosition, Event, Report},
+    ledger::{Control, LedgerEntry, LedgerKey},
+};
+
+fn stopped(lane: &LaneUnderTest) -> usize {
+    lane.count(|report| matches!(report, Report::PartitionStopped { .. }))
+}
+
+fn accept(lane: &mut LaneUnderTest, position: i64) {
+    lane.tail(LedgerKey::accept(), Some(LedgerEntry::Control(Control::Accept { position })));
+    lane.advance(seconds(1));
+}
+
+/// Settles offset 0, leaves 1 open, and then somebody moves the commit to 5.
+fn moved_forward() -> LaneUnderTest {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), mail(1, "b")]);
+    lane.answer("a", delivered());
+    lane.advance(seconds(3));
+    lane.committed.insert(0, CommitPosition { partition: 0, position: 5, metadata: String::new() });
+    lane.successor()
+}
+
+#[test]
+fn a_commit_moved_past_unsettled_work_stops_the_partition() {
+    let mut lane = moved_forward();
+    let writes = lane.ledger.len();
+    assert_eq!(lane.take_said(), ["restore 0"]);
+    assert_eq!(stopped(&lane), 1);
+    assert!(lane.snapshot().partitions[0].stopped);
+    lane.polled([mail(5, "c")]);
+    lane.advance(seconds(120));
+    assert!(lane.attempts.is_empty());
+    assert!(lane.commit.is_none());
+    assert_eq!(lane.ledger.len(), writes, "nothing is written, nothing committed");
+    lane.take_said();
+    lane.handle(Event::Revoked(vec![0]));
+    assert_eq!(lane.take_said(), ["forget 0", "release [0]"]);
+    assert_eq!(lane.position(), Some(5));
+}
+
+#[test]
+fn an_accept_looks_again_and_goes_on_where_it_says() {
+    let mut lane = moved_forward();
+    lane.take_said();
+    accept(&mut lane, 1);
+    assert_eq!(lane.take_said(), ["forget 0", "restore 0"]);
+    lane.restore(0);
+    assert_eq!(lane.take_said(), ["read 0 from 1"]);
+    lane.polled([mail(1, "b")]);
+    lane.answer("b", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(2));
+    assert!(lane.ledger_names().contains(&"forget control".to_owned()), "used once");
+}
+
+#[test]
+fn an_accept_outside_the_topic_is_looked_at_once() {
+    let mut lane = moved_forward();
+    accept(&mut lane, -3);
+    lane.restore(0);
+    lane.take_said();
+    lane.advance(seconds(30));
+    assert_eq!(lane.take_said(), [""; 0]);
+    assert_eq!(stopped(&lane), 2);
+}
+
+#[test]
+fn an_accept_that_nobody_needed_does_not_take_the_progress_back() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), mail(1, "b")]);
+    lane.answer("a", delivered());
+    lane.answer("b", delivered());
+    lane.advance(seconds(3));
+    accept(&mut lane, 0);
+    lane.committed.insert(0, CommitPosition { partition: 0, position: 0, metadata: String::new() });
+    let next = lane.successor();
+    assert_eq!(next.position(), Some(0), "a reset is obeyed");
+    let progress: Vec<i64> = next
+        .ledger
+        .iter()
+        .filter_map(|(_, record)| match &record.entry {
+            Some(LedgerEntry::Progress(progress)) => Some(progress.position),
+            _ => None,
+        })
+        .collect();
+    assert!(progress.is_sorted(), "{progress:?}");
+}
+
+#[test]
+fn records_that_left_the_topic_unsettled_stop_it() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), mail(1, "b")]);
+    lane.bounds = (4, 9);
+    let lane = lane.successor();
+    assert_eq!(stopped(&lane), 1);
+}
+
+#[test]
+fn an_offset_out_of_range_stops_a_partition_that_reads() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a")]);
+    lane.take_said();
+    lane.handle(Event::OutOfRange { partition: 0 });
+    lane.answer("a", delivered());
+    lane.polled([mail(7, "b")]);
+    lane.advance(seconds(60));
+    assert!(lane.attempts.is_empty());
+    assert_eq!((stopped(&lane), lane.position()), (1, Some(0)));
+    assert_eq!(lane.ledger_names(), ["receipt delivered"], "what ran may finish");
+    lane.bounds = (5, 9);
+    accept(&mut lane, 5);
+    lane.restore(0);
+    assert_eq!(lane.take_said(), ["forget 0", "restore 0", "read 0 from 5"]);
+}
+
+#[test]
+fn a_refused_partition_is_loud_and_idle() {
+    let mut lane = LaneUnderTest::new(mail_settings());
+    lane.handle(Event::Assigned(vec![0]));
+    let epoch = lane.epochs[&0];
+    lane.handle(Event::Refused { partition: 0, epoch, detail: "the ledger has 3 partitions".into() });
+    lane.polled([mail(0, "a")]);
+    lane.advance(seconds(60));
+    assert!(lane.attempts.is_empty() && lane.writes.is_empty() && lane.committed.is_empty());
+    assert_eq!(lane.count(|report| matches!(report, Report::PartitionRefused { .. })), 1);
+}
+
+#[test]
+fn a_reset_to_an_earlier_offset_sends_nothing_again_and_keeps_the_progress() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled((0..10).map(|offset| mail(offset, &offset.to_string())));
+    (0..10).for_each(|offset| lane.answer(&offset.to_string(), delivered()));
+    lane.advance(seconds(3));
+    lane.committed.insert(0, CommitPosition { partition: 0, position: 2, metadata: String::new() });
+    let mut next = lane.successor();
+    assert_eq!(next.take_said(), ["restore 0", "read 0 from 2"]);
+    next.polled((2..12).map(|offset| mail(offset, &offset.to_string())));
+    assert_eq!(next.running(), ["10", "11"]);
+    next.advance(seconds(3));
+    assert_eq!(next.position(), Some(10));
+}
