@@ -5,6 +5,7 @@ mod config;
 mod dev;
 mod ingest;
 mod man;
+mod offsets;
 mod process;
 mod send;
 mod test;
@@ -27,6 +28,6 @@ pub(crate) fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Config { command } => config::run(command, global),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { directory } => man::run(directory.as_deref()),
-        Command::Offsets { .. } => Ok(()),
+        Command::Offsets { command } => offsets::run(command, global),
     }
 }

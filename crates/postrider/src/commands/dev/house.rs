@@ -4,6 +4,7 @@ use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -79,8 +80,9 @@ impl House {
     /// Until every lane has its partitions; for a minute at most.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
         for (name, mut status) in self.lanes.statuses() {
-            let ready = tokio::time::timeout(READY_WITHIN, status.wait_for(|status| status.ready.is_ok())).await;
-            if !matches!(ready, Ok(Ok(_))) {
+            let ready = status.wait_for(|status| status.ready.is_ok());
+            let ready = matches!(tokio::time::timeout(READY_WITHIN, ready).await, Ok(Ok(_)));
+            if !ready {
                 let why = status.borrow().ready.clone().err().unwrap_or_default();
                 anyhow::bail!("lane {name} did not become ready: {why}");
             }
