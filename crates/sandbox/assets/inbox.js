@@ -2,7 +2,7 @@
 
 import { ago, h, plural, time } from "./dom.js";
 import { showMail } from "./mail.js";
-import { showSlack } from "./slack.js";
+import { mrkdwn, showSlack } from "./slack.js";
 
 const PAGE = 100; // rows drawn at first, and with each "more"
 const $ = (id) => document.getElementById(id);
@@ -151,10 +151,15 @@ function makeRow(message) {
         h("span", { class: "row-top" },
           h("span", { class: "row-who" }, h("span", { class: "hidden" }, isMail ? "Mail to " : "Slack "), who),
           time(message.received_at)),
-        h("span", { class: "row-title" }, message.title || "(no subject)"),
+        h("span", { class: "row-title" }, (isMail ? message.title : plain(message.title)) || "(no subject)"),
         h("span", { class: "row-preview" },
           message.attachments > 0 && h("span", { class: "files" }, plural(message.attachments, "file")),
           isMail ? message.preview || `from ${message.from}` : message.from))));
+}
+
+/** A Slack text's words without its markup. */
+function plain(text) {
+  return h("span", {}, mrkdwn(text.replaceAll("\n", " "))).textContent;
 }
 
 function initial(text) {

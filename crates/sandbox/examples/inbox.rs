@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use postrider_sandbox::{Inbox, InboxLimits, InboxPage};
+use postrider_sandbox::{CatchAll, Inbox, InboxLimits, InboxPage, SmtpLimits};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,10 +22,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let inbox = Inbox::new(InboxLimits::default(), Arc::new(clock));
     let page = InboxPage::start(SocketAddr::from(([127, 0, 0, 1], port)), inbox.clone(), samples::CURL.into()).await?;
+    let mail = CatchAll::start(SocketAddr::from(([127, 0, 0, 1], 0)), inbox.clone(), SmtpLimits::default()).await?;
     if what != "empty" {
         samples::fill(&inbox);
     }
-    println!("{}", page.url());
+    println!("{} takes mail at {}", page.url(), mail.address());
     loop {
         let pause = if what == "flood" { Duration::from_millis(10) } else { Duration::from_secs(3_600) };
         tokio::time::sleep(pause).await;

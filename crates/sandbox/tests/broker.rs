@@ -1,4 +1,5 @@
 //! The in-process broker does what `dev` needs of it: the named topics' partitions, produce, and groups that commit.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::time::Duration;
 

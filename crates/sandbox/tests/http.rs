@@ -1,4 +1,5 @@
 //! The page's server over HTTP: the JSON, the files, the live stream and the Slack endpoint.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod samples;
 

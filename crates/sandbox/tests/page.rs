@@ -1,4 +1,5 @@
 //! The inbox page in a real browser: what a person sees, and what a hostile mail cannot do.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod browser;
 mod samples;
