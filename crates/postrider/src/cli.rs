@@ -77,7 +77,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  postrider send --email-to ada@example.com --subject Hello --text 'It works.'\n  postrider send --slack-to ops --text 'Order 1017 shipped' --event-key order-1017-shipped\n  postrider send --file events.ndjson"
     )]
-    Send(SendArgs),
+    Send(Box<SendArgs>),
     /// Try a channel once, without Kafka, and show what the provider said
     #[command(after_help = "Examples:\n  postrider test email --to ada@example.com\n  postrider test slack ops")]
     Test {

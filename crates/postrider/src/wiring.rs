@@ -14,8 +14,9 @@ use postrider_channels::{
 };
 use postrider_domain::ChannelName;
 use postrider_ingest::{ApiKey, IngestLimits, IngestSettings};
-use postrider_kafka::ProducerSettings;
+use postrider_kafka::{ProducerSettings, topics};
 use postrider_telemetry::{Registry, panics};
+use tokio::task::JoinSet;
 
 use crate::config::{Access, Config, Email, Slack, Tls};
 
@@ -73,6 +74,21 @@ pub(crate) fn producer(config: &Config) -> ProducerSettings {
     }
 }
 
+/// Says once, in the background, what is not as it should be with the topics that `concerns` picks: a replication factor
+/// that P1 cannot rest on, for example. What breaks a promise is refused elsewhere, at each assignment; a cluster that
+/// does not answer is somebody else's news.
+pub(crate) fn warn_about_topics(config: &Config, concerns: impl Fn(&str) -> bool + Send + 'static) -> JoinSet<()> {
+    let (kafka, plan) = (config.kafka.clone(), config.topic_plan());
+    let mut checking = JoinSet::new();
+    checking.spawn(async move {
+        let problems = topics::check(&kafka, &plan).await.unwrap_or_default();
+        for problem in problems.iter().filter(|problem| concerns(&problem.topic)) {
+            tracing::warn!(kafka.topic = problem.topic, remedy = problem.remedy, "{}", problem.detail);
+        }
+    });
+    checking
+}
+
 /// A lane's channel, ready to make attempts; opens no connection.
 pub(crate) fn channel(config: &Config, name: ChannelName) -> anyhow::Result<Arc<dyn Channel>> {
     Ok(match name {
@@ -96,7 +112,7 @@ pub(crate) fn slack_channel(config: &Config) -> anyhow::Result<SlackChannel> {
 
 fn email_settings(email: &Email) -> EmailSettings {
     let tls = match email.tls {
-        Tls::StartTls => TlsMode::Starttls,
+        Tls::Starttls => TlsMode::Starttls,
         Tls::Implicit => TlsMode::Implicit,
         Tls::None => TlsMode::None,
     };

@@ -1,5 +1,7 @@
 //! The program from outside: exit codes, what is printed and what never is.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},

@@ -42,6 +42,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         sources = config.ingest.keys.len(),
         "ingest is listening"
     );
+    let events = config.topics.events.clone();
+    let _checking = wiring::warn_about_topics(config, move |topic| topic == events);
     if config.lanes.is_empty() {
         tracing::warn!(
             "no channel is configured, so every event is refused: set email.host or add a Slack destination"

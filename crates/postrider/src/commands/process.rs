@@ -44,6 +44,7 @@ async fn serve(config: &Config, chosen: &[&Lane]) -> anyhow::Result<()> {
     let listen = wiring::admin_listen(config, wiring::ADMIN_PORT);
     let admin = AdminServer::start(listen, registry, lanes::readiness(lanes.statuses())).await;
     let admin = admin.context("cannot serve metrics and health; set admin.listen to another address")?;
+    let _checking = wiring::warn_about_topics(config, |_| true);
     let names: Vec<_> = chosen.iter().map(|lane| lane.name.as_str()).collect();
     tracing::info!(
         lanes = names.join(", "),

@@ -6,13 +6,13 @@ use postrider_domain::{Address, Secret, address};
 
 use super::{Part, section::Section, values};
 
-const TLS: &[(&str, Tls)] = &[("starttls", Tls::StartTls), ("implicit", Tls::Implicit), ("none", Tls::None)];
+const TLS: &[(&str, Tls)] = &[("starttls", Tls::Starttls), ("implicit", Tls::Implicit), ("none", Tls::None)];
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tls {
     /// Begun in the clear, then upgraded; refused where the server does not offer it.
-    StartTls,
+    Starttls,
     /// From the first byte.
     Implicit,
     /// Not at all.
