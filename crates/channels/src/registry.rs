@@ -1,5 +1,5 @@
 //! The one list of channels. Another one is a folder, a variant here and in
-//! [`ChannelName`](postrider_domain::ChannelName), a section of the configuration and a call to the contract tests.
+//! [`ChannelName`], a section of the configuration and a call to the contract tests.
 
 use std::sync::Arc;
 

@@ -195,6 +195,35 @@ async fn replies_that_nobody_asked_for_end_the_connection() {
     }
 }
 
+/// Only 354 asks for the message: whatever else DATA is answered with, nothing of it is written.
+#[tokio::test]
+async fn nothing_but_354_asks_for_the_message() {
+    for reply in ["250 2.0.0 Ok: queued", "334 go on", "503 5.5.1 Bad sequence"] {
+        let server = SmtpServer::start().await.unwrap();
+        let channel = channel(&server);
+        server.on(Stage::Data).times(1).act(Act::reply(reply));
+        let permit = Permit::always();
+        let answer = channel.attempt(&delivery("order-1", "ada@example.com"), &permit).await;
+        check(&answer, "transient", Reason::Protocol);
+        assert!(!permit.begun());
+        check_delivered(&attempt(&channel, "ada@example.com").await);
+        assert_eq!((server.count(), server.connections_made()), (1, 2), "{reply}");
+    }
+}
+
+/// What the relay says while a connection rests would be read as the answer to the next mail's first command.
+#[tokio::test]
+async fn a_resting_connection_that_spoke_is_not_used_again() {
+    let server = SmtpServer::start().await.unwrap();
+    let channel = channel(&server);
+    let stray = b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n".to_vec();
+    server.on(Stage::Dot).times(1).act(Act::AndLater(Duration::from_millis(1), stray));
+    check_delivered(&attempt(&channel, "ada@example.com").await);
+    until(|| server.connections_open() == 0).await;
+    check_delivered(&attempt(&channel, "ada@example.com").await);
+    assert_eq!((server.count(), server.connections_made()), (2, 2));
+}
+
 #[tokio::test]
 async fn a_connection_that_the_relay_closed_while_idle_costs_no_attempt() {
     let server = SmtpServer::start().await.unwrap();

@@ -55,6 +55,8 @@ pub enum Act {
     Raw(Vec<u8>),
     /// Answer as usual and write these bytes right behind, in the same segment.
     AndThen(Vec<u8>),
+    /// Answer as usual; after a pause write these bytes, unasked, and close.
+    AndLater(Duration, Vec<u8>),
     /// Answer as usual, then close.
     AnswerAndClose,
 }

@@ -375,6 +375,13 @@ impl Session {
                 self.outgoing.extend_from_slice(&bytes);
                 Ok(Next::GoOn)
             }
+            Act::AndLater(pause, bytes) => {
+                self.say(usual);
+                self.flush().await?;
+                sleep(pause).await;
+                self.outgoing.extend_from_slice(&bytes);
+                Ok(Next::Close)
+            }
             Act::AnswerAndClose => {
                 self.say(usual);
                 Ok(Next::Close)
