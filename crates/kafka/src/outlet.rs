@@ -1,6 +1,7 @@
 //! The one way of writing: an idempotent producer with acks=all, a thread that serves its reports, and a thread that
 //! asks the cluster for its partitions and whether it is there.
 
+mod backend;
 mod probe;
 
 use std::{
@@ -13,26 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{
-    ClientConfig, ClientContext, Message,
-    config::RDKafkaLogLevel,
-    error::{KafkaError as RdKafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
-};
+use backend::{Client, config, create, produce, refusal};
+use rdkafka::{ClientConfig, error::RDKafkaErrorCode, producer::Producer as _};
 use tokio::sync::{mpsc::UnboundedSender, oneshot, watch};
 
 use crate::{
     KafkaError, KafkaSettings,
-    client::{self, Health, start_thread},
-    error::describe,
-    writer::{Write, WriteEvent, WriteFailure, WriteFailureKind},
+    client::start_thread,
+    writer::{Write, WriteEvent, WriteFailure},
 };
 
 /// Writes kept aside while librdkafka's queue is full; beyond it a write is answered `TimedOut` at once.
 const WAITING_MAX: usize = 100_000;
-/// The most librdkafka may hold, in KiB.
-const QUEUE_KIB: &str = "131072";
 
 pub(crate) struct OutletSettings {
     pub(crate) client_id: String,
@@ -67,8 +60,6 @@ impl Reply {
         }
     }
 }
-
-type Client = BaseProducer<OutletContext>;
 
 /// See the module. Dropping it flushes nothing: its user has waited for what matters.
 #[derive(Debug)]
@@ -227,107 +218,6 @@ impl Shared {
                 tracing::error!(%error, "no new Kafka producer; trying again");
                 std::thread::sleep(Duration::from_secs(1));
             }
-        }
-    }
-}
-
-fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> ClientConfig {
-    let (timeout, linger) =
-        (settings.delivery_timeout.as_millis().to_string(), settings.linger.as_millis().to_string());
-    let largest = settings.message_max_bytes.max(1_000_000).to_string();
-    let overrides = [
-        ("acks", "all"),
-        ("enable.idempotence", "true"),
-        ("partitioner", "murmur2_random"),
-        ("compression.type", "lz4"),
-        ("delivery.timeout.ms", timeout.as_str()),
-        ("linger.ms", linger.as_str()),
-        ("message.max.bytes", largest.as_str()),
-        ("queue.buffering.max.kbytes", QUEUE_KIB),
-        ("queue.buffering.max.messages", "100000"),
-    ];
-    kafka.client_config(&settings.client_id, &overrides)
-}
-
-fn create(config: &ClientConfig) -> Result<Client, KafkaError> {
-    config
-        .create_with_context(OutletContext::default())
-        .map_err(|source| KafkaError::Client { purpose: "writing", source })
-}
-
-fn produce(client: &Client, write: &Write, reply: Box<Reply>) -> Result<(), (RdKafkaError, Box<Reply>)> {
-    let mut record = BaseRecord::<[u8], [u8], Box<Reply>>::with_opaque_to(&write.topic, reply);
-    record.partition = write.partition;
-    record.key = write.key.as_deref();
-    record.payload = write.value.as_deref();
-    if !write.headers.is_empty() {
-        let headers = OwnedHeaders::new_with_capacity(write.headers.len());
-        record.headers = Some(write.headers.iter().fold(headers, |headers, header| {
-            headers.insert(Header { key: &header.name, value: header.value.as_deref() })
-        }));
-    }
-    client.send(record).map_err(|(error, record)| (error, record.delivery_opaque))
-}
-
-/// What a refused or unreported write means.
-fn refusal(error: &RdKafkaError, client_is_dead: bool) -> Refusal {
-    let code = error.rdkafka_error_code();
-    let kind = match code {
-        _ if client_is_dead => WriteFailureKind::Fatal,
-        Some(code) => failure_kind(code),
-        None => WriteFailureKind::Refused,
-    };
-    Refusal { failure: WriteFailure { kind, detail: describe(error) }, code }
-}
-
-fn failure_kind(code: RDKafkaErrorCode) -> WriteFailureKind {
-    use RDKafkaErrorCode as Code;
-    match code {
-        Code::Fatal | Code::Fenced => WriteFailureKind::Fatal,
-        Code::MessageSizeTooLarge
-        | Code::InvalidMessageSize
-        | Code::InvalidRecord
-        | Code::InvalidMessage
-        | Code::TopicAuthorizationFailed
-        | Code::ClusterAuthorizationFailed
-        | Code::UnknownTopic
-        | Code::UnknownTopicOrPartition
-        | Code::UnknownPartition
-        | Code::InvalidTopic
-        | Code::PolicyViolation
-        | Code::InvalidArgument
-        | Code::UnsupportedCompressionType
-        | Code::UnsupportedForMessageFormat => WriteFailureKind::Refused,
-        // Everything else passes, or its end is not known: writing it again is right.
-        _ => WriteFailureKind::TimedOut,
-    }
-}
-
-#[derive(Debug, Default)]
-struct OutletContext {
-    health: Health,
-}
-
-impl ClientContext for OutletContext {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        client::log(level, fac, message);
-    }
-
-    fn error(&self, error: RdKafkaError, reason: &str) {
-        self.health.note(&error, reason);
-    }
-}
-
-impl ProducerContext for OutletContext {
-    type DeliveryOpaque = Box<Reply>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, reply: Box<Reply>) {
-        match result {
-            Ok(message) => {
-                self.health.set_down(false);
-                reply.answer(Ok((message.partition(), message.offset())));
-            }
-            Err((error, _)) => reply.answer(Err(refusal(error, false))),
         }
     }
 }

@@ -5,9 +5,13 @@ use std::{collections::BTreeMap, time::Instant};
 use postrider_domain::{Fingerprint, LedgerClass, LedgerEntry, LedgerKey, ledger::Progress};
 use postrider_kafka::{Ledger, LedgerEvent, LedgerSettings, Positions};
 use postrider_testkit::kafka::{RawRecord, RealKafka};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 use tokio::sync::mpsc::{Receiver, channel};
 
-use crate::support::{settings, topic, until};
+use crate::support::{PATIENCE, settings, topic, until};
 
 fn key(number: u32) -> LedgerKey {
     let mut fingerprint = [7; 16];
@@ -170,4 +174,30 @@ fn a_restore_waits_for_its_topic_and_says_why_once() {
         seen.positions.contains_key(&(0, 1)).then_some(())
     });
     assert!(about_the_topic(&seen) <= 2, "{:?}", seen.failures);
+}
+
+#[test]
+fn an_end_that_holds_no_record_does_not_hang_a_restore() {
+    let kafka = RealKafka::shared();
+    let (events_topic, group) = topic(kafka, "marker", 1, &[]);
+    let (ledger_topic, _) = topic(kafka, "marker-ledger", 1, &[]);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("transactional.id", &ledger_topic)
+        .create()
+        .unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    let RawRecord { key: Some(name), value: Some(value), .. } = entry(0, 1, 11) else { panic!("a record") };
+    producer.send(BaseRecord::to(&ledger_topic).partition(0).key(&name).payload(&value)).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+
+    let (ledger, mut events) = start(kafka, &events_topic, &ledger_topic, &group);
+    let mut seen = Seen::default();
+    ledger.restore(0, 1);
+    until("the restore", || {
+        seen.take(&mut events);
+        seen.positions.contains_key(&(0, 1)).then_some(())
+    });
+    assert_eq!((seen.before_restored[&(0, 1)], seen.positions[&(0, 1)].ledger_high), (1, 2));
 }

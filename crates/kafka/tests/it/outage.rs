@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use postrider_domain::LaneName;
 use postrider_kafka::{
-    ProduceError, Producer, ProducerSettings, Write, WriteFailureKind, Writer,
+    CommitPosition, ProduceError, Producer, ProducerSettings, Write, WriteFailureKind, Writer,
     topics::{Change, TopicPlan, apply, check},
 };
 use postrider_testkit::kafka::{RawRecord, RealKafka};
@@ -101,4 +101,19 @@ async fn three_brokers_get_three_replicas_and_the_death_of_one_is_not_noticed() 
         accepted += usize::from(producer.produce(&plan.events, b"k", b"v".to_vec(), Vec::new()).await.is_ok());
     }
     assert!(60 <= kafka.read_all(&plan.events).unwrap().len());
+}
+
+#[test]
+fn a_lane_ends_in_time_although_no_broker_answers() {
+    let kafka = RealKafka::start(1).unwrap();
+    let (topic, group) = topic(&kafka, "end", 2, &[]);
+    let mut lane = Lane::join(kafka.bootstrap_servers(), &group, &topic);
+    lane.until_owns(2);
+    kafka.kill(0).unwrap();
+    lane.source.commit(vec![CommitPosition { partition: 0, position: 0, metadata: String::new() }]);
+    lane.until("the outage is told", |lane| (lane.availability == [false]).then_some(()));
+    let begun = Instant::now();
+    lane.source.close();
+    lane.until("closed", |lane| lane.closed.then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
