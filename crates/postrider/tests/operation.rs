@@ -1,0 +1,164 @@
+//! What an operator types, against a real Kafka: topics, offsets, and the two services with a drain at the end.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use postrider_testkit::{
+    kafka::{RawRecord, RealKafka},
+    smtp::SmtpServer,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A configuration of its own on the shared broker.
+struct Place {
+    directory: TempDir,
+    topic: String,
+}
+
+impl Place {
+    fn new(name: &str, smtp_port: u16) -> Self {
+        let kafka = RealKafka::shared();
+        let topic = kafka.unique(name);
+        let file = format!(
+            "[kafka]\nbootstrap_servers = '{}'\n[topics]\nevents = '{topic}'\npartitions = 2\n\
+             [ingest]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n\
+             [email]\nhost = '127.0.0.1'\nport = {smtp_port}\ntls = 'none'\nfrom = 'shop@example.com'\n",
+            kafka.bootstrap_servers()
+        );
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("postrider.toml"), file).unwrap();
+        Self { directory, topic }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
+        command.args(args).current_dir(self.directory.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it and wants this exit code; what it printed.
+    #[track_caller]
+    fn run(&self, args: &[&str], code: i32) -> String {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        assert_eq!(status.code(), Some(code), "{args:?}: {stdout}{stderr}");
+        stdout
+    }
+
+    fn service(&self, name: &str) -> Service {
+        let mut command = self.command(&["--log-format", "json", name]);
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Service { child, log, said: String::new() }
+    }
+}
+
+/// A running `ingest` or `process`, killed when the test ends in any way.
+struct Service {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Service {
+    /// Reads its log up to the line with that message.
+    fn wait_for(&mut self, message: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "no {message:?} in {}", self.said);
+            self.said += &line;
+            let fields: Value = serde_json::from_str(&line).unwrap_or_default();
+            if fields["message"] == message {
+                return fields;
+            }
+        }
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        let status = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        let deadline = Instant::now() + LONG;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it did not end; it said: {}", self.said);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn topics_are_planned_applied_once_and_then_as_they_should_be() {
+    let place = Place::new("topics", 25);
+    assert!(place.run(&["topics", "check"], 1).contains(&place.topic));
+    let planned = place.run(&["topics", "apply", "--dry-run"], 0);
+    for topic in ["", ".email.ledger", ".dead"] {
+        let line = format!("{}{topic}", place.topic);
+        assert!(planned.lines().any(|found| found.split("  ").next() == Some(&line)), "{topic}: {planned}");
+    }
+    assert!(planned.ends_with("nothing was changed (--dry-run)\n"), "{planned}");
+    place.run(&["topics", "check"], 1);
+    assert!(place.run(&["topics", "apply"], 0).ends_with("done\n"));
+    assert_eq!(place.run(&["topics", "apply"], 0), "nothing to change\n");
+    place.run(&["topics", "check"], 0);
+    let problems: Value = serde_json::from_str(&place.run(&["topics", "check", "--json"], 0)).unwrap();
+    assert!(problems.as_array().unwrap().iter().all(|problem| problem["severity"] == "warning"), "{problems}");
+}
+
+#[test]
+fn a_gap_is_shown_first_and_accepted_only_with_execute() {
+    let place = Place::new("accept", 25);
+    let kafka = RealKafka::shared();
+    place.run(&["topics", "apply"], 0);
+    let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
+    assert!(place.run(&accept, 0).contains("there is no gap"));
+
+    let records: Vec<_> = (0..3).map(|n| RawRecord::new(0, format!("key-{n}"), "x")).collect();
+    kafka.produce(&place.topic, &records).unwrap();
+    kafka.commit(&format!("{}.email", place.topic), &place.topic, 0, 2).unwrap();
+    for _ in 0..2 {
+        let plan = place.run(&accept, 0);
+        assert!(plan.contains("go on at offset 2") && plan.contains("nothing was changed"), "{plan}");
+    }
+    let done: Value = serde_json::from_str(&place.run(&[&accept[..], &["--execute", "--json"]].concat(), 0)).unwrap();
+    assert_eq!((&done["executed"], &done["gap"]["position"]), (&Value::from(true), &Value::from(2)));
+    assert!(place.run(&accept, 0).contains("there is no gap"));
+}
+
+#[test]
+fn ingest_takes_process_delivers_and_both_drain_on_sigterm() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let smtp = runtime.block_on(SmtpServer::start()).unwrap();
+    let place = Place::new("services", smtp.port());
+    place.run(&["topics", "apply"], 0);
+    let mut ingest = place.service("ingest");
+    let mut process = place.service("process");
+    let listening = ingest.wait_for("ingest is listening");
+    let url = format!("http://{}", listening["ingest.address"].as_str().unwrap());
+    process.wait_for("processing");
+    place.run(&["send", "--url", &url, "--email-to", "ada@example.com", "--subject", "s", "--text", "over HTTP"], 0);
+    place.run(&["send", "--kafka", "--email-to", "bob@example.com", "--subject", "s", "--text", "past HTTP"], 0);
+    let mails = runtime.block_on(smtp.wait_for(2, LONG)).unwrap();
+    let mut recipients: Vec<_> = mails.iter().flat_map(|mail| mail.recipients.clone()).collect();
+    recipients.sort();
+    assert_eq!(recipients, ["ada@example.com", "bob@example.com"]);
+    assert_eq!(ingest.terminate(), Some(0));
+    assert_eq!(process.terminate(), Some(0));
+}
