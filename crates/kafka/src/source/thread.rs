@@ -106,7 +106,7 @@ impl SourceThread {
                 return Step::Fail(detail);
             }
         }
-        while let Some(event) = self.commits.next() {
+        if let Some(event) = self.commits.pump() {
             if matches!(&event, SourceEvent::Committed { result: Ok(_), .. }) {
                 self.available();
             }
@@ -167,6 +167,7 @@ impl SourceThread {
             Notice::Lost(partitions) => {
                 self.give_up(&partitions);
                 self.asked_back = None;
+                self.commits.forget(&partitions).into_iter().for_each(|event| self.outbox.news(event));
                 self.outbox.news(SourceEvent::Lost(partitions));
             }
             Notice::Down(detail) if self.down.is_none() => {
