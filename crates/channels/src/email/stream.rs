@@ -3,9 +3,13 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -17,6 +21,26 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Looks, without waiting or taking anything, whether bytes or an end arrived. Asks the kernel where it can: what
+    /// the runtime knows of a socket is as old as its last look, and a resting connection may be stale since.
+    pub(super) fn look(&mut self) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => match recv(&*stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+                Ok((_, length)) => Poll::Ready(Ok(length)),
+                Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error.into())),
+            },
+            Self::Tls(stream) => {
+                let mut byte = [0];
+                let mut buffer = ReadBuf::new(&mut byte);
+                let mut cx = Context::from_waker(Waker::noop());
+                Pin::new(stream).poll_read(&mut cx, &mut buffer).map_ok(|()| buffer.filled().len())
+            }
+        }
+    }
 }
 
 impl AsyncRead for Stream {

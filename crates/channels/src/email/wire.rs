@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
@@ -86,12 +86,10 @@ impl Wire {
     /// Looks, without waiting, whether the relay said or closed anything since its last reply.
     pub(super) fn look_quiet(&mut self) -> Result<(), FaultKind> {
         self.expect_nothing_unasked()?;
-        let mut byte = [0];
-        let mut buffer = ReadBuf::new(&mut byte);
-        match Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
+        match self.stream.look() {
             Poll::Pending => Ok(()),
-            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(FaultKind::Closed),
-            Poll::Ready(Ok(())) => Err(FaultKind::Garbled(ReplyProblem::Unasked)),
+            Poll::Ready(Ok(0)) => Err(FaultKind::Closed),
+            Poll::Ready(Ok(_)) => Err(FaultKind::Garbled(ReplyProblem::Unasked)),
             Poll::Ready(Err(error)) => Err(FaultKind::Broken(error)),
         }
     }
