@@ -38,7 +38,6 @@ check() {
     need g++ have g++
     need perl have perl
     need git have git
-    need curl have curl
     need maven have mvn
     need openjdk-17-jdk-headless java_is_17_or_newer
     need prometheus have promtool

@@ -1,6 +1,6 @@
 //! The command line, as clap sees it. Every subcommand's help ends with an example, and a test parses each of them.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -102,6 +102,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Ask the process on this machine whether it is ready; exits 0 or 1. For health checks where there is no shell
+    #[command(after_help = "Examples:\n  postrider health\n  postrider health --url http://127.0.0.1:8025/")]
+    Health(HealthArgs),
+    /// Run the sandbox's catch-all Slack endpoint and its inbox page alone, beside a real Kafka
+    #[command(after_help = "Example:\n  postrider sandbox --listen 127.0.0.1:8026")]
+    Sandbox(SandboxArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  postrider completions bash")]
     Completions {
@@ -127,6 +133,8 @@ impl Command {
             | Self::Topics { .. }
             | Self::Offsets { .. }
             | Self::Config { .. }
+            | Self::Health(_)
+            | Self::Sandbox(_)
             | Self::Completions { .. }
             | Self::Man { .. } => "warn",
         }
@@ -268,6 +276,28 @@ pub(crate) enum OffsetsCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Ask only whether the process works, not whether it can do its part
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Ask this address; without it the admin listener: admin.listen, else port 9464, else 9465
+    #[arg(long, value_name = "URL", conflicts_with = "live")]
+    pub(crate) url: Option<String>,
+}
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Where it listens; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8025")]
+    pub(crate) listen: SocketAddr,
+    /// Allow an address that others can reach: they can read what was caught
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 /// `config …`

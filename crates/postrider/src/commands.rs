@@ -3,10 +3,12 @@
 mod completions;
 mod config;
 mod dev;
+mod health;
 mod ingest;
 mod man;
 mod offsets;
 mod process;
+mod sandbox;
 mod send;
 mod test;
 mod topics;
@@ -28,6 +30,8 @@ pub(crate) fn run(command: Command, global: &Global) -> Result<(), Failure> {
         Command::Config { command } => config::run(command, global),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { directory } => man::run(directory.as_deref()),
+        Command::Health(args) => health::run(&args, global),
+        Command::Sandbox(args) => sandbox::run(&args),
         Command::Offsets { command } => offsets::run(command, global),
     }
 }

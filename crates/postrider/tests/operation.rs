@@ -11,7 +11,7 @@ use std::{
 
 use postrider_testkit::{
     kafka::{RawRecord, RealKafka},
-    smtp::SmtpServer,
+    smtp::{Act, SmtpServer, Stage},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -83,9 +83,13 @@ impl Service {
         }
     }
 
-    fn terminate(mut self) -> Option<i32> {
-        let status = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        self.signal("TERM");
         let deadline = Instant::now() + LONG;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -161,4 +165,27 @@ fn ingest_takes_process_delivers_and_both_drain_on_sigterm() {
     assert_eq!(recipients, ["ada@example.com", "bob@example.com"]);
     assert_eq!(ingest.terminate(), Some(0));
     assert_eq!(process.terminate(), Some(0));
+}
+
+#[test]
+fn the_first_signal_waits_for_the_mail_under_way_and_the_second_does_not() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let smtp = runtime.block_on(SmtpServer::start()).unwrap();
+    smtp.on(Stage::Dot).act(Act::Hang);
+    let place = Place::new("signals", smtp.port());
+    place.run(&["topics", "apply"], 0);
+    let mut process = place.service("process");
+    process.wait_for("processing");
+    place.run(&["send", "--kafka", "--email-to", "ada@example.com", "--subject", "s", "--text", "t"], 0);
+    let deadline = Instant::now() + LONG;
+    while smtp.connections_open() == 0 {
+        assert!(Instant::now() < deadline, "no attempt began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    process.signal("INT");
+    process.wait_for("draining; a second signal ends the process at once");
+    assert!(process.child.try_wait().unwrap().is_none(), "it drains");
+    let asked = Instant::now();
+    assert_eq!(process.terminate(), Some(128 + 15));
+    assert!(asked.elapsed() < Duration::from_secs(10), "the drain timeout of 20 s was not waited for");
 }

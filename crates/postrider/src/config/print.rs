@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::Layers;
 
 /// The end of the name of every key that holds a secret (not of its `_file` form).
-const SECRET_KEYS: [&str; 9] =
-    ["password", "token", "secret", "webhook_url", "key", "key.pem", "jaas.config", "credentials", "private.key"];
+const SECRET_KEYS: [&str; 8] =
+    ["password", "token", "secret", "webhook_url", "key", "key.pem", "jaas.config", "oauthbearer.config"];
 
 /// As TOML that can be read back, but for the secrets.
 pub(crate) fn redacted_toml(layers: &Layers) -> anyhow::Result<String> {

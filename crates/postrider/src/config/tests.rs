@@ -173,3 +173,30 @@ fn what_the_default_file_shows_is_known() {
     let unknown: Vec<_> = problems.iter().filter(|problem| problem.contains("is no key here")).collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
+
+#[test]
+fn dev_takes_over_names_but_nothing_that_points_outside() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("production.toml");
+    let text = "[kafka]\nbootstrap_servers = 'kafka.example.com:9092'\nsecurity_protocol = 'sasl_ssl'\n\
+        [[ingest.keys]]\nsource = 'shop'\nkey_file = 'does-not-exist'\n\
+        [email]\nhost = 'mail.example.com'\nusername = 'u'\npassword_file = 'does-not-exist'\nfrom = 'shop@example.com'\n\
+        [slack]\napi_url = 'https://slack.example.com/api'\n\
+        [slack.destinations.alerts]\nchannel = 'C1'\ntoken_file = 'does-not-exist'\n";
+    fs::write(&file, text).unwrap();
+    let variables = [("POSTRIDER__EMAIL__HOST", "mail2.example.com"), ("POSTRIDER__RETRY__DELAY_MIN", "1s")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let layers = Layers::read_for_dev(Some(&file), variables.into_iter()).unwrap();
+    let config = Config::check(&layers, Scope::ALL).unwrap();
+    assert_eq!(config.kafka.bootstrap_servers, "localhost:9092", "the default; dev puts its own broker there");
+    assert!(config.ingest.keys.is_empty());
+    let email = config.email.unwrap();
+    assert_eq!((email.host.as_str(), email.from.address.as_str()), ("127.0.0.1", "shop@example.com"));
+    assert!(email.credentials.is_none());
+    let slack = config.slack.unwrap();
+    assert_eq!(slack.destinations.len(), 1);
+    assert_eq!(slack.destinations[0].name.as_str(), "alerts");
+    assert!(matches!(&slack.destinations[0].access, Access::Webhook(url) if url.reveal().contains("127.0.0.1")));
+    assert_eq!(config.retry.delay_min, Duration::from_secs(1));
+    assert_eq!(config.lanes.len(), 2);
+}
