@@ -61,9 +61,8 @@ fn every_dependency_has_its_reason() {
         .filter_map(|line| line.split_once(" = "))
         .filter(|(_, value)| !value.contains("path = "))
         .map(|(name, _)| name);
-    let missing: Vec<_> = dependencies
-        .filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`"))))
-        .collect();
+    let missing: Vec<_> =
+        dependencies.filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`")))).collect();
     assert!(missing.is_empty(), "docs/ARCHITECTURE.md gives no reason for {missing:?}: one line each, the name in `…`");
 }
 
