@@ -292,7 +292,7 @@ pub(crate) struct HealthArgs {
 /// Arguments of `sandbox`.
 #[derive(Debug, Args)]
 pub(crate) struct SandboxArgs {
-    /// Where it listens; port 0 picks a free one
+    /// Where it listens: an address of this machine and a port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8025")]
     pub(crate) listen: SocketAddr,
     /// Allow an address that others can reach: they can read what was caught

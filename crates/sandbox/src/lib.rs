@@ -2,7 +2,7 @@
 //! else installed: an in-process Kafka-protocol broker ([`Broker`]), a catch-all mail server ([`CatchAll`]), a
 //! catch-all Slack endpoint and the page that shows what arrived ([`InboxPage`]), all over one bounded [`Inbox`].
 //!
-//! Everything here listens on loopback only, holds what it caught in memory only, and forgets it at exit. It is not
+//! Everything here listens on loopback only (but for [`InboxPage::start_anywhere`], for containers), holds what it caught in memory only, and forgets it at exit. It is not
 //! part of production: nothing here keeps the promises of the README beyond one process's life.
 //!
 //! ```no_run

@@ -1,4 +1,4 @@
-//! The page that shows what was caught, its JSON, and the catch-all Slack endpoint, on one loopback HTTP server.
+//! The page that shows what was caught, its JSON, and the catch-all Slack endpoint, on one HTTP server.
 
 mod api;
 mod assets;
@@ -20,6 +20,9 @@ use crate::{inbox::Inbox, listen::ListenError};
 
 /// Bytes of one Slack request; Slack itself takes far less.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Its name in errors.
+const WHAT: &str = "the inbox page";
 
 /// The page is for one person's browsers, the Slack endpoint for one lane.
 const LIMITS: HttpLimits = HttpLimits {
@@ -43,11 +46,19 @@ impl InboxPage {
     /// # Errors
     /// The address is not loopback, or cannot be listened on.
     pub async fn start(listen: SocketAddr, inbox: Inbox, curl: String) -> Result<Self, ListenError> {
-        let what = "the inbox page";
-        ListenError::unless_loopback(what, listen)?;
+        ListenError::unless_loopback(WHAT, listen)?;
+        Self::start_anywhere(listen, inbox, curl).await
+    }
+
+    /// As [`start`](Self::start), on any address, for a container's own network: whoever can reach it reads what was
+    /// caught. The page still answers only to localhost and IP addresses; the Slack endpoint to every name.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start_anywhere(listen: SocketAddr, inbox: Inbox, curl: String) -> Result<Self, ListenError> {
         let server = HttpServer::bind(listen, router(inbox, &curl), LIMITS)
             .await
-            .map_err(|HttpError::Listen { address, source }| ListenError::Bind { what, address, source })?;
+            .map_err(|HttpError::Listen { address, source }| ListenError::Bind { what: WHAT, address, source })?;
         Ok(Self { server })
     }
 
@@ -86,10 +97,11 @@ fn router(inbox: Inbox, curl: &str) -> Router {
         .route("/api/messages/{id}/raw", get(api::raw))
         .route("/api/messages/{id}/html", get(api::html))
         .route("/api/messages/{id}/attachments/{n}", get(api::attachment))
+        .layer(middleware::from_fn(guard::local_names_only))
+        // Behind the guard on names: these show nothing, and a container's name is one of theirs.
         .route("/slack/webhook/{name}", post(slack::webhook))
         .route("/slack/api/chat.postMessage", post(slack::post_message))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(guard::local_names_only))
         .layer(middleware::map_response(guard::safe_by_default))
         .with_state(inbox)
 }

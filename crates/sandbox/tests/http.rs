@@ -76,6 +76,31 @@ async fn what_comes_by_mail_is_served_in_chains() {
     assert_has(&answer, &["421", "localhost or an IP address"]);
 }
 
+/// In a container's network Slack's endpoint has a name; what was caught is still shown to local names only.
+#[tokio::test]
+async fn anywhere_slack_answers_to_every_name_and_the_page_does_not() {
+    let inbox = Inbox::new(InboxLimits::default(), Arc::new(|| 1_790_000_000_000));
+    let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+    assert!(InboxPage::start(listen, inbox.clone(), String::new()).await.is_err(), "not without being asked for");
+    // Bound to loopback all the same: a test opens nothing to others.
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let page = InboxPage::start_anywhere(listen, inbox.clone(), String::new()).await.unwrap();
+    for (request, expected) in [
+        (
+            "POST /slack/webhook/ops HTTP/1.1\r\nHost: slack:8025\r\nConnection: close\r\nContent-Length: 14\r\n\r\n{\"text\":\"now\"}",
+            "200",
+        ),
+        ("GET /api/messages HTTP/1.1\r\nHost: slack:8025\r\nConnection: close\r\n\r\n", "421"),
+    ] {
+        let mut stream = TcpStream::connect(page.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{request}: {answer}");
+    }
+    assert_eq!(inbox.counts().slack, 1);
+}
+
 #[tokio::test]
 async fn slack_is_answered_as_slack_answers() {
     let (page, inbox) = page().await;
