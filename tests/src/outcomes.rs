@@ -64,12 +64,14 @@ impl World {
             .set("bootstrap.servers", self.kafka.bootstrap_servers())
             .create()
             .expect("a consumer can be made");
-        (0..self.settings.partitions)
-            .map(|partition| {
-                let marks = consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(20));
-                (partition, marks.expect("Kafka answers").1)
-            })
-            .collect()
+        let mut ends = BTreeMap::new();
+        // A broker that has just come back does not lead its partitions yet.
+        wait_until("Kafka tells the partitions' ends", LONG, || {
+            let end = |partition| consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(5));
+            ends = (0..self.settings.partitions).filter_map(|p| Some((p, end(p).ok()?.1))).collect();
+            ends.len() == usize::try_from(self.settings.partitions).expect("a small number")
+        });
+        ends
     }
 
     /// Waits until the lane has committed everything there is.
