@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postrider_domain::{RecordHeader, partitioner::partition_of};
 use rdkafka::types::RDKafkaErrorCode;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     KafkaError, KafkaSettings,
@@ -57,8 +57,10 @@ pub struct Producer {
     outlet: Outlet,
 }
 
-/// Shorter than the 3 s within which ingest answers.
-const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Ingest answers within 3 s. librdkafka looks for timed-out writes about once a second, so its own timeout is not enough.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
+/// After which librdkafka gives a write up.
+const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
 
 impl Producer {
     /// Starts the producer and its thread; connects in the background.
@@ -94,6 +96,7 @@ impl Producer {
         value: Vec<u8>,
         headers: Vec<RecordHeader>,
     ) -> Result<(i32, i64), ProduceError> {
+        let deadline = Instant::now() + ANSWER_WITHIN;
         if self.outlet.is_down() {
             return Err(ProduceError::Unavailable { detail: "no broker can be reached".to_owned() });
         }
@@ -110,10 +113,11 @@ impl Producer {
             headers,
         };
         self.outlet.send(write, Reply::Once(reply));
-        match answer.await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(refusal)) => Err(produce_error(refusal)),
-            Err(_) => Err(ProduceError::Unknown { detail: "the Kafka client ended".to_owned() }),
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(Ok(place))) => Ok(place),
+            Ok(Ok(Err(refusal))) => Err(produce_error(refusal)),
+            Ok(Err(_)) => Err(ProduceError::Unknown { detail: "the Kafka client ended".to_owned() }),
+            Err(_) => Err(ProduceError::Unknown { detail: "no acknowledgement so far".to_owned() }),
         }
     }
 }
