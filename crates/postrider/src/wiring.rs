@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::Future,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -28,9 +29,31 @@ pub(crate) fn admin_listen(config: &Config, port: u16) -> SocketAddr {
     config.admin_listen.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
 }
 
-/// A runtime for one command.
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+/// A runtime for one command. When it goes it does not wait for questions to a Kafka that does not answer; whatever
+/// has to be waited for was awaited.
+#[derive(Debug)]
+pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
+
+/// Starts one.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    Ok(Runtime(Some(runtime)))
+}
+
+impl Runtime {
+    /// Runs the command to its end.
+    pub(crate) fn block_on<T>(&self, command: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is taken only when dropped").block_on(command)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The process's registry, with build info and the count of panics.

@@ -189,3 +189,23 @@ fn the_first_signal_waits_for_the_mail_under_way_and_the_second_does_not() {
     assert_eq!(process.terminate(), Some(128 + 15));
     assert!(asked.elapsed() < Duration::from_secs(10), "the drain timeout of 20 s was not waited for");
 }
+
+#[test]
+fn a_kafka_that_is_away_delays_no_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago; nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = format!(
+        "[kafka]\nbootstrap_servers = '127.0.0.1:{port}'\n[ingest]\nlisten = '127.0.0.1:0'\n\
+         [admin]\nlisten = '127.0.0.1:0'\n[email]\nhost = 'localhost'\nfrom = 'shop@example.com'\n"
+    );
+    fs::write(directory.path().join("postrider.toml"), file).unwrap();
+    let place = Place { directory, topic: String::new() };
+    for (name, message) in [("ingest", "ingest is listening"), ("process", "processing")] {
+        let mut service = place.service(name);
+        service.wait_for(message);
+        let asked = Instant::now();
+        assert_eq!(service.terminate(), Some(0), "{name}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{name} took {:?}", asked.elapsed());
+    }
+}
