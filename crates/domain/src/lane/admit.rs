@@ -247,6 +247,7 @@ impl Lane {
         if let Some(partition) = self.partitions.get_mut(&record.position.partition) {
             // The bytes as they came and, about as large, what was decoded from them.
             partition.offsets.begin(record.position.offset, deliveries, record.appended_at, 2 * record.size());
+            partition.suspects_read |= partition.suspect_until.is_some_and(|until| until < record.appended_at);
         }
     }
 

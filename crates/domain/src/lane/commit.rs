@@ -61,14 +61,22 @@ impl Lane {
 
     /// Progress never decreases, also where the lane reads again from an earlier offset.
     pub(super) fn write_progress(&mut self, number: i32, clean: bool, now: Now) {
+        let on_its_way = self.progress_on_its_way(number);
         let Some(partition) = self.partitions.get_mut(&number) else { return };
+        let in_ledger = partition.index.progress.map(|progress| progress.position);
+        let known = partition.progress.max(in_ledger).max(on_its_way);
         let settled = partition.offsets.commit_position();
-        let position = partition.progress.map_or(settled, |progress| progress.max(settled));
+        let position = known.map_or(settled, |known| known.max(settled));
         partition.progress_pending = true;
         partition.progress_at = now.wall;
         let entry = Some(LedgerEntry::Progress(Progress { position, clean }));
         let write = Write::Ledger { partition: number, key: LedgerKey::progress(), entry };
         self.write(number, write, Purpose::Progress { position }, now);
+    }
+
+    /// A progress that a former assignment of ours has written and that is not acknowledged yet.
+    fn progress_on_its_way(&self, number: i32) -> Option<i64> {
+        self.writes.values().filter_map(|write| write.progress_of(number)).max()
     }
 
     pub(super) fn progressed(&mut self, number: i32, position: i64, now: Now) {
@@ -104,6 +112,11 @@ impl Lane {
         self.commits.tried_at = now.boot;
         self.commits.under_way = Some(under_way);
         self.commands.push(Command::Commit(positions));
+    }
+
+    /// Whether a commit of this partition is under way.
+    pub(super) fn is_committing(&self, number: i32) -> bool {
+        self.commits.under_way.iter().flatten().any(|(partition, ..)| *partition == number)
     }
 
     pub(super) fn may_commit(&self) -> bool {

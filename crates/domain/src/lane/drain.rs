@@ -29,8 +29,13 @@ impl Lane {
         for number in numbers {
             let Some(partition) = self.partitions.get_mut(number) else { continue };
             match partition.phase {
-                Phase::Reading => partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false }),
-                Phase::Restoring | Phase::Starting | Phase::Stopped(_) | Phase::Refused => idle.push(*number),
+                Phase::Reading => {
+                    partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false, settles: true });
+                }
+                Phase::Starting | Phase::Stopped(_) => {
+                    partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false, settles: false });
+                }
+                Phase::Restoring | Phase::Refused => idle.push(*number),
                 Phase::Draining(_) => {}
             }
         }
@@ -48,8 +53,12 @@ impl Lane {
             })
             .collect();
         for (number, step) in &draining {
-            if let Drain::Finishing { until, recalled } = *step {
-                self.finish(*number, until, recalled, now);
+            if let Drain::Finishing { until, recalled, settles } = *step {
+                if self.has_finished(*number) {
+                    self.finish(*number, settles, now);
+                } else if until <= now.boot && !recalled {
+                    self.call_back(*number, Drain::Finishing { until, recalled: true, settles });
+                }
             }
         }
         self.commit_drained(now);
@@ -82,19 +91,27 @@ impl Lane {
         }
     }
 
-    fn finish(&mut self, number: i32, until: BootTime, recalled: bool, now: Now) {
+    /// Nothing runs, and nothing of ours is still on its way to Kafka.
+    fn has_finished(&self, number: i32) -> bool {
+        self.partitions.get(&number).is_some_and(|partition| partition.running == 0 && partition.writing == 0)
+    }
+
+    fn finish(&mut self, number: i32, settles: bool, now: Now) {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
-        if partition.running == 0 && partition.writing == 0 {
+        if settles {
             partition.phase = Phase::Draining(Drain::Progress);
-            self.write_progress(number, true, now);
-        } else if until <= now.boot && !recalled {
-            partition.phase = Phase::Draining(Drain::Finishing { until, recalled: true });
-            self.call_back(number);
+            let clean = partition.is_beyond_suspicion();
+            self.write_progress(number, clean, now);
+        } else if !self.is_committing(number) {
+            self.release(&[number]); // a commit that lands later would take the next owner's back
         }
     }
 
     /// The wait is over. At exit the sockets are closed; otherwise what has begun to write may go on, recorded.
-    fn call_back(&mut self, number: i32) {
+    fn call_back(&mut self, number: i32, next: Drain) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.phase = Phase::Draining(next);
+        }
         let running: Vec<WorkId> = self
             .work
             .iter()
@@ -121,6 +138,7 @@ impl Lane {
         partition.running -= 1;
         work.attempts += 1;
         work.unknowns += 1;
+        self.unmark(id, now); // whatever becomes of it, it is no death: the next owner meets the pointer
         self.park_unknown(id, due, now);
     }
 

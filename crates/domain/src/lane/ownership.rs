@@ -97,6 +97,7 @@ impl Lane {
                 partition.phase = Phase::Starting;
                 // An accepted position may lie below a progress of a topic that is no more.
                 partition.progress = settled.filter(|_| !is_gap);
+                partition.index.progress = progress.filter(|_| !is_gap);
                 if progress.is_some_and(|progress| !progress.clean) {
                     partition.suspect_until = Some(now.wall);
                     partition.suspects_left = suspects;

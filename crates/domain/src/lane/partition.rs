@@ -31,8 +31,9 @@ pub(super) enum Phase {
 /// The steps of a drain, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drain {
-    /// What runs may finish until then.
-    Finishing { until: BootTime, recalled: bool },
+    /// What runs may finish until then. `settles`: progress and commit follow; not so where nothing was read, or
+    /// where the partition is stopped.
+    Finishing { until: BootTime, recalled: bool, settles: bool },
     /// The last progress is being written.
     Progress,
     /// The last commit waits for its turn.
@@ -57,6 +58,8 @@ pub(super) struct Partition {
     pub writing: usize,
     /// Records appended up to then may have been in flight when a former owner died.
     pub suspect_until: Option<Timestamp>,
+    /// A record was read that is younger: no suspects are left in the topic.
+    pub suspects_read: bool,
     /// How many more attempts may be second copies after that death.
     pub suspects_left: usize,
     /// The progress that is durable.
@@ -78,6 +81,7 @@ impl Partition {
             running: 0,
             writing: 0,
             suspect_until: None,
+            suspects_read: false,
             suspects_left: 0,
             progress: None,
             progress_pending: false,
@@ -91,10 +95,18 @@ impl Partition {
         self.phase == Phase::Reading
     }
 
+    /// Nothing of what a former owner may have had in flight when it died is still to be attempted.
+    pub(super) fn is_beyond_suspicion(&self) -> bool {
+        self.suspect_until.is_none_or(|until| {
+            self.suspects_read && self.offsets.oldest_open().is_none_or(|appended_at| until < appended_at)
+        })
+    }
+
     /// The position that may be committed now: no higher than what is settled, nor than the durable progress.
     pub(super) fn committable(&self) -> Option<i64> {
         match self.phase {
             Phase::Starting if self.progress_pending => None, // the next owner must learn that we were at work here
+            Phase::Draining(Drain::Finishing { settles: false, .. }) => None,
             Phase::Starting | Phase::Reading | Phase::Draining(_) => {
                 self.progress.map(|progress| progress.min(self.offsets.commit_position()))
             }

@@ -10,6 +10,7 @@ use crate::{
     fingerprint::Fingerprint,
     index::Known,
     ledger::{LedgerClass, LedgerEntry, LedgerKey, Receipt},
+    outcome::Outcome,
     record::Record,
     time::BootTime,
 };
@@ -43,6 +44,22 @@ pub(super) struct PendingWrite {
     overdue: bool,
 }
 
+impl PendingWrite {
+    /// The position, if it is a progress of that partition.
+    pub(super) fn progress_of(&self, number: i32) -> Option<i64> {
+        match self.purpose {
+            Purpose::Progress { position } if self.partition == number => Some(position),
+            Purpose::Progress { .. }
+            | Purpose::DeadLetter { .. }
+            | Purpose::Receipt { .. }
+            | Purpose::Mark { .. }
+            | Purpose::Pointer { .. }
+            | Purpose::Offset { .. }
+            | Purpose::Aside => None,
+        }
+    }
+}
+
 impl Lane {
     pub(super) fn write(&mut self, partition: i32, write: Write, purpose: Purpose, now: Now) {
         let token = self.next_id();
@@ -66,6 +83,10 @@ impl Lane {
 
     /// Never given up: what is not acknowledged is produced again, and no new attempt begins meanwhile.
     fn write_again(&mut self, token: u64) {
+        if !self.is_still_wanted(token) {
+            self.abandon(token);
+            return;
+        }
         let Some(pending) = self.writes.get_mut(&token) else { return };
         self.writes_overdue += usize::from(!pending.overdue);
         pending.overdue = true;
@@ -74,6 +95,32 @@ impl Lane {
             self.report(Report::LedgerWritten { acknowledged: false });
         }
         self.commands.push(Command::Write { token, write });
+    }
+
+    /// Of a partition that is no longer ours under that assignment only what was really sent is worth writing down:
+    /// anything else could contradict the new owner.
+    fn is_still_wanted(&self, token: u64) -> bool {
+        let Some(pending) = self.writes.get(&token) else { return false };
+        let held = self.partitions.get(&pending.partition).is_some_and(|held| held.epoch == pending.epoch);
+        held || matches!(pending.purpose, Purpose::Receipt { work } if self.was_delivered(work))
+    }
+
+    fn was_delivered(&self, id: WorkId) -> bool {
+        let ending = self.work.get(&id).and_then(|work| work.ending.as_ref());
+        ending.is_some_and(|ending| ending.outcome == Outcome::Delivered)
+    }
+
+    fn abandon(&mut self, token: u64) {
+        let Some(pending) = self.writes.remove(&token) else { return };
+        self.writes_overdue -= usize::from(pending.overdue);
+        match pending.purpose {
+            Purpose::DeadLetter { work } | Purpose::Receipt { work } => self.drop_work(work),
+            Purpose::Mark { work } => {
+                self.vacate(work);
+                self.drop_work(work);
+            }
+            Purpose::Pointer { .. } | Purpose::Offset { .. } | Purpose::Progress { .. } | Purpose::Aside => {}
+        }
     }
 
     fn acknowledged(&mut self, token: u64, now: Now) {
@@ -88,7 +135,8 @@ impl Lane {
             self.report(Report::LedgerWritten { acknowledged: true });
         }
         match pending.purpose {
-            Purpose::DeadLetter { work } => self.write_receipt(work, now),
+            Purpose::DeadLetter { work } if self.is_ours(work) => self.write_receipt(work, now),
+            Purpose::DeadLetter { work } => self.drop_work(work), // the new owner decides for itself
             Purpose::Receipt { work } => self.settled(work, now),
             Purpose::Mark { work } => self.marked(work, now),
             Purpose::Pointer { work } => {

@@ -9,4 +9,5 @@ mod lease;
 mod restart;
 mod retry;
 mod simulator;
+mod words;
 mod writes;

@@ -1,6 +1,9 @@
 //! From the assignment to the first attempt, and what becomes of each kind of record.
 
-use super::harness::{LaneUnderTest, delivered, garbage, hours, mail, mail_settings, minutes, seconds, transient};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, garbage, hours, mail, mail_settings, minutes, seconds, transient},
+};
 use crate::{
     lane::{RecordResult, Report},
     limits,

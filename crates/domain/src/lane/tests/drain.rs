@@ -1,6 +1,9 @@
 //! Letting go: revoke, loss, stop.
 
-use super::harness::{LaneUnderTest, delivered, mail, mail_settings, seconds, transient, unknown};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, mail, mail_settings, seconds, transient, unknown},
+};
 use crate::{
     Answer,
     lane::{Event, Report},

@@ -1,6 +1,9 @@
 //! P6: what may be missing stops the partition, loudly, until an operator accepts.
 
-use super::harness::{LaneUnderTest, delivered, mail, mail_settings, seconds};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, mail, mail_settings, seconds},
+};
 use crate::{
     lane::{CommitPosition, Event, Report},
     ledger::{Control, LedgerEntry, LedgerKey},

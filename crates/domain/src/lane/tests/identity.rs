@@ -1,6 +1,9 @@
 //! The same event again: noticed wherever it comes from, and never sent twice.
 
-use super::harness::{LaneUnderTest, delivered, hours, mail, permanent, seconds, transient};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, hours, mail, permanent, seconds, transient},
+};
 use crate::{
     fingerprint::{ContentHash, Fingerprint},
     lane::{Report, Stage},

@@ -1,6 +1,9 @@
 //! No attempt without a recent proof of membership.
 
-use super::harness::{LaneUnderTest, delivered, mail, seconds};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, mail, seconds},
+};
 use crate::{
     Answer,
     lane::{Event, PauseReason},

@@ -1,6 +1,9 @@
 //! After a death: marks before attempts, and an end to a delivery that kills.
 
-use super::harness::{LaneUnderTest, delivered, mail, seconds, throttled, transient};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, mail, seconds, throttled, transient},
+};
 use crate::{
     lane::{Event, Report},
     limits,

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::harness::{
-    LaneUnderTest, delivered, hours, mail, mail_settings, minutes, misconfigured, permanent, seconds, slack,
-    slack_settings, throttled, transient, unknown,
+use super::{
+    harness::LaneUnderTest,
+    words::{
+        delivered, hours, mail, mail_settings, minutes, misconfigured, permanent, seconds, slack, slack_settings,
+        throttled, transient, unknown,
+    },
 };
 use crate::{
     answer::{Answer, Failure, Reason},

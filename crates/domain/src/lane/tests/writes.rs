@@ -1,6 +1,9 @@
 //! Making things durable: the order, and a Kafka that does not answer.
 
-use super::harness::{LaneUnderTest, delivered, mail, permanent, seconds};
+use super::{
+    harness::LaneUnderTest,
+    words::{delivered, mail, permanent, seconds},
+};
 use crate::lane::{PauseReason, WriteProblem};
 
 #[test]
