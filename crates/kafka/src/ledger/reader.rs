@@ -76,8 +76,11 @@ impl Reader {
             ("auto.offset.reset", "earliest"),
             ("enable.partition.eof", "true"),
             ("isolation.level", "read_uncommitted"),
-            ("queued.min.messages", "50000"),
-            ("queued.max.messages.kbytes", "32768"),
+            // What is prefetched is memory on top of the receipts; more of it reads no faster.
+            ("queued.min.messages", "5000"),
+            ("queued.max.messages.kbytes", "2048"),
+            ("fetch.max.bytes", "2097152"),
+            ("max.partition.fetch.bytes", "262144"),
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.wait.max.ms", "100"),
         ];
