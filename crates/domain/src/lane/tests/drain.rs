@@ -2,11 +2,11 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, mail, mail_settings, seconds, transient, unknown},
+    words::{delivered, mail, mail_settings, permanent, seconds, transient, unknown},
 };
 use crate::{
     Answer,
-    lane::{Event, Report},
+    lane::{Event, Report, WriteProblem},
     ledger::LedgerEntry,
 };
 
@@ -126,6 +126,45 @@ fn lost_neither_commits_nor_parks_but_a_delivered_one_gets_its_receipt() {
     lane.advance(seconds(60));
     assert_eq!(lane.position(), Some(0));
     assert!(lane.attempts.is_empty());
+}
+
+/// Only what was really sent is a fact for the new owner; whether to give up is its own decision.
+#[test]
+fn lost_while_a_dead_letter_is_on_its_way_writes_no_receipt() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), mail(1, "b"), mail(2, "c")]);
+    lane.kafka_answers = false;
+    lane.answer("a", permanent());
+    lane.answer("b", permanent());
+    lane.answer("c", delivered());
+    lane.handle(Event::Lost(vec![0]));
+    assert_eq!(lane.ack_next(), "dead rejected");
+    lane.fail_next(WriteProblem::TimedOut);
+    lane.fail_next(WriteProblem::TimedOut);
+    assert_eq!(lane.waiting(), ["receipt delivered"], "of the others nothing is written again");
+}
+
+/// What a former assignment finishes is counted once, also where its record holds another delivery.
+#[test]
+fn a_former_assignments_receipt_closes_its_delivery_once() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "order").to(&["a", "b"])]);
+    lane.handle(Event::Lost(vec![0]));
+    lane.begun("a");
+    lane.answer("b", Answer::NotPermitted);
+    lane.assign(0);
+    lane.advance(seconds(1));
+    lane.polled([mail(0, "order").to(&["a", "b"])]);
+    lane.advance(seconds(1));
+    lane.answer("b", transient());
+    lane.answer("a", delivered());
+    lane.advance(seconds(10));
+    assert_eq!(lane.position(), Some(0), "b is not settled");
+    lane.answer("b", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(1));
+    lane.handle(Event::Revoked(vec![0]));
+    assert_eq!(lane.take_said().last().map(String::as_str), Some("release [0]"), "every place was given back");
 }
 
 /// The partition comes back while an attempt of the former assignment still runs: one copy, not two.

@@ -5,6 +5,7 @@ use super::{
     words::{delivered, hours, mail, permanent, seconds, transient},
 };
 use crate::{
+    answer::{Answer, Failure, Reason},
     fingerprint::{ContentHash, Fingerprint},
     lane::{Report, Stage},
     ledger::{LedgerClass, LedgerEntry, LedgerKey, Receipt},
@@ -107,7 +108,8 @@ fn a_former_owners_late_receipt_settles_what_waits_here() {
     let draft = mail(0, "a");
     let event = draft.event.clone().unwrap();
     lane.polled([draft, mail(1, "b")]);
-    lane.answer("a", transient());
+    let failure = Failure::new(Reason::Unavailable, "come again in ten minutes");
+    lane.answer("a", Answer::Transient { failure, retry_after: Some(seconds(600)) });
     let id = Fingerprint::of_delivery(&event, crate::ChannelName::Email, "a@example.com", None);
     let receipt = Receipt {
         outcome: Outcome::Delivered,
@@ -145,7 +147,7 @@ fn a_late_receipt_also_stops_an_attempt_that_was_not_permitted() {
         answer: None,
     };
     lane.tail(LedgerKey { fingerprint: id, class: LedgerClass::Receipt }, Some(LedgerEntry::Receipt(receipt)));
-    lane.answer("a", crate::Answer::NotPermitted);
+    lane.answer("a", Answer::NotPermitted);
     lane.advance(seconds(5));
     assert!(lane.attempts.is_empty());
     assert_eq!(lane.position(), Some(1));

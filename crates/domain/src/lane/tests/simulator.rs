@@ -88,6 +88,14 @@ pub(super) enum Action {
     Steal {
         at: usize,
     },
+    /// The partition goes to the other process in order, past the drain's deadline.
+    HandOver {
+        p: usize,
+    },
+    /// It is expelled, learns it, and gets its partitions back, while its attempts run on.
+    Rejoin {
+        at: usize,
+    },
     Lost {
         at: usize,
     },
@@ -144,6 +152,8 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (p(), at()).prop_map(|(p, at)| Action::Assign { p, at }),
         4 => p().prop_map(|p| Action::Revoke { p }),
         1 => at().prop_map(|at| Action::Steal { at }),
+        3 => p().prop_map(|p| Action::HandOver { p }),
+        2 => at().prop_map(|at| Action::Rejoin { at }),
         2 => at().prop_map(|at| Action::Lost { at }),
         3 => (at(), any::<u32>()).prop_map(|(at, chance)| Action::Crash { at, chance }),
         1 => at().prop_map(|at| Action::Stop { at }),

@@ -66,6 +66,25 @@ impl World {
         }
     }
 
+    pub(super) fn hand_over(&mut self, p: usize) {
+        let Some(from) = self.owners[p] else { return };
+        self.revoke(p);
+        self.pass(20_500, None);
+        self.errands(from);
+        self.assign(p, 1 - from);
+        self.errands(1 - from);
+    }
+
+    pub(super) fn rejoin(&mut self, at: usize) {
+        self.steal(at);
+        let held = self.processes[at].stolen.clone();
+        self.lost(at);
+        held.into_iter().for_each(|p| self.assign(p, at));
+        self.errands(at);
+        self.pass(200, None);
+        self.errands(at);
+    }
+
     /// The process dies. Of what was produced a part of each partition is durable, begun attempts went through or
     /// did not.
     pub(super) fn crash(&mut self, at: usize, chance: u32) {
@@ -162,6 +181,20 @@ impl World {
     /// A healthy stretch of one process; its attempts end as said.
     pub(super) fn flow(&mut self, at: usize, how: u8) {
         for _ in 0..3 {
+            self.errands(at);
+            for _ in 0..self.processes[at].running.len() {
+                let work = self.processes[at].running[0].work;
+                self.begin(at, 0);
+                if self.processes[at].running.first().is_some_and(|running| running.work == work) {
+                    self.answer(at, 0, how);
+                }
+            }
+        }
+    }
+
+    /// Everything between the process and Kafka is done; its attempts run on.
+    fn errands(&mut self, at: usize) {
+        for _ in 0..4 {
             self.restore(at);
             while !self.processes[at].replies.is_empty() {
                 self.reply(at);
@@ -175,13 +208,6 @@ impl World {
             self.end_commit(at, true, true);
             self.tail(at);
             self.poll(at, 8);
-            for _ in 0..self.processes[at].running.len() {
-                let work = self.processes[at].running[0].work;
-                self.begin(at, 0);
-                if self.processes[at].running.first().is_some_and(|running| running.work == work) {
-                    self.answer(at, 0, how);
-                }
-            }
         }
     }
 }

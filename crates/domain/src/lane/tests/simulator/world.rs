@@ -94,6 +94,8 @@ impl World {
             Action::Assign { p, at } => self.assign(p, at),
             Action::Revoke { p } => self.revoke(p),
             Action::Steal { at } => self.steal(at),
+            Action::HandOver { p } => self.hand_over(p),
+            Action::Rejoin { at } => self.rejoin(at),
             Action::Lost { at } => self.lost(at),
             Action::Crash { at, chance } => self.crash(at, chance),
             Action::Stop { at } => self.stop(at),
