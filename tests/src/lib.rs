@@ -9,6 +9,7 @@
 
 pub mod events;
 pub mod http;
+pub mod lane;
 pub mod logs;
 pub mod metrics;
 pub mod outcomes;

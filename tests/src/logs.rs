@@ -42,6 +42,19 @@ impl Logs {
         self.lines().iter().find_map(|line| line[name].as_str().map(str::to_owned))
     }
 
+    /// Fails if any line holds one of these words.
+    ///
+    /// # Panics
+    /// One does.
+    #[track_caller]
+    pub fn assert_silent_about(&self, words: &[&str]) {
+        for line in self.text().lines() {
+            for word in words {
+                assert!(!line.contains(word), "a log line holds {word:?}: {line}");
+            }
+        }
+    }
+
     /// The last lines, for a person who looks at a failure.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {
