@@ -37,10 +37,10 @@ impl World {
     }
 
     /// P3, and what P6 rests on: a commit from outside is trusted up to the progress.
-    pub(super) fn check_progress(&mut self, at: usize, p: usize, position: i64) {
+    pub(super) fn check_progress(&mut self, at: usize, p: usize, position: i64, is_current: bool) {
         let unsettled = self.kafka.lowest_unsettled(p);
         assert!(position <= unsettled, "P3: partition {p} has progress {position}, but {unsettled} is not settled");
-        if self.owners[p] == Some(at) && self.kafka.accepts[p] == 0 {
+        if is_current && self.owners[p] == Some(at) && self.kafka.accepts[p] == 0 {
             let known = self.processes[at].progress[p];
             assert!(known.is_none_or(|known| known <= position), "progress falls from {known:?} to {position}");
             self.processes[at].progress[p] = Some(position);

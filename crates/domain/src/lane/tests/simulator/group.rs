@@ -183,7 +183,7 @@ impl World {
         for _ in 0..3 {
             self.errands(at);
             for _ in 0..self.processes[at].running.len() {
-                let work = self.processes[at].running[0].work;
+                let Some(work) = self.processes[at].running.first().map(|running| running.work) else { break };
                 self.begin(at, 0);
                 if self.processes[at].running.first().is_some_and(|running| running.work == work) {
                     self.answer(at, 0, how);

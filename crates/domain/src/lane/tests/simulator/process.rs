@@ -50,6 +50,9 @@ pub(super) struct Process {
     /// Lost without knowing it yet.
     pub stolen: Vec<usize>,
     pub stopping: bool,
+    /// The youngest write; what is older than a partition's fence belongs to a former assignment.
+    pub youngest: u64,
+    pub fences: [u64; 2],
     /// The progress it found or wrote.
     pub progress: [Option<i64>; 2],
 }
@@ -73,6 +76,8 @@ impl Process {
             exposed: ByFingerprint::default(),
             stolen: Vec::new(),
             stopping: false,
+            youngest: 0,
+            fences: [0, 0],
             progress: [None, None],
         }
     }
@@ -83,6 +88,7 @@ impl Process {
             Write::DeadLetter(letter) => ("dead", letter.partition),
             Write::Replace { partition, .. } => ("events", *partition),
         };
+        self.youngest = self.youngest.max(token);
         self.queues.entry(queue).or_default().push_back((token, write));
     }
 

@@ -269,12 +269,12 @@ impl World {
 
     pub(super) fn make_durable(&mut self, at: usize, queue: Queue) {
         if let Some((token, write)) = self.processes[at].pop(queue) {
-            self.apply(at, write);
+            self.apply(at, token, write);
             self.processes[at].acknowledgements.push_back(token);
         }
     }
 
-    pub(super) fn apply(&mut self, at: usize, write: Write) {
+    pub(super) fn apply(&mut self, at: usize, token: u64, write: Write) {
         let now = wall(self.millis);
         match write {
             Write::Ledger { partition, key, entry } => {
@@ -286,7 +286,10 @@ impl World {
                             process.exposed.remove(&key.fingerprint);
                         });
                     }
-                    Some(LedgerEntry::Progress(progress)) => self.check_progress(at, p, progress.position),
+                    Some(LedgerEntry::Progress(progress)) => {
+                        let is_current = self.processes[at].fences[p] < token;
+                        self.check_progress(at, p, progress.position, is_current);
+                    }
                     Some(LedgerEntry::Parked(_) | LedgerEntry::Mark(_) | LedgerEntry::Control(_)) | None => {}
                 }
                 self.kafka.append_ledger(p, LedgerRecord { key, entry, appended_at: now });
@@ -315,7 +318,7 @@ impl World {
         let Some(queue) = self.processes[at].queue(which) else { return };
         let Some((token, write)) = self.processes[at].pop(queue) else { return };
         if written {
-            self.apply(at, write);
+            self.apply(at, token, write);
         }
         self.feed(at, Event::Written { token, result: Err(WriteProblem::TimedOut) });
     }
@@ -355,6 +358,7 @@ impl World {
         let records = self.kafka.ledger[p].clone();
         let ledger_high = i64::try_from(records.len()).expect("a short ledger");
         self.processes[at].tails.insert(p, (epoch, records.len()));
+        self.processes[at].fences[p] = self.processes[at].youngest;
         self.processes[at].progress[p] = self.kafka.progress(p);
         self.feed(at, Event::Ledger { partition: number(p), epoch, records });
         let positions = Positions {
