@@ -30,7 +30,7 @@ use problems::Notes;
 pub(crate) use email::{Email, Tls, mailbox};
 pub(crate) use ingest::Ingest;
 pub(crate) use lanes::Lane;
-pub(crate) use layers::{DEFAULT, Layers};
+pub(crate) use layers::{DEFAULT, Layers, environment};
 pub(crate) use print::{redacted_json, redacted_toml};
 pub(crate) use problems::Problems;
 pub(crate) use slack::{Access, Slack};
@@ -84,7 +84,7 @@ impl Config {
     /// # Errors
     /// Every problem there is, each with its key, where it was written and what to do.
     pub(crate) fn load(file: Option<&Path>, scope: Scope) -> Result<Self, Problems> {
-        let layers = Layers::read(file, std::env::vars())?;
+        let layers = Layers::read(file, environment()?.into_iter())?;
         Self::check(&layers, scope)
     }
 
@@ -94,7 +94,7 @@ impl Config {
     /// # Errors
     /// As for [`load`](Self::load).
     pub(crate) fn load_for_dev(file: Option<&Path>) -> Result<Self, Problems> {
-        let layers = Layers::read_for_dev(file, std::env::vars())?;
+        let layers = Layers::read_for_dev(file, environment()?.into_iter())?;
         Self::check(&layers, Scope::ALL)
     }
 

@@ -256,3 +256,18 @@ fn a_test_without_a_server_fails_and_says_so() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stdout(&output).contains("transient (connect)"), "{}", stdout(&output));
 }
+
+/// Variables of others may hold any bytes; ours are a configuration error, and their value is not shown.
+#[test]
+fn variables_that_are_no_text_do_not_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"hunter2\xff");
+    let directory = tempfile::tempdir().unwrap();
+    let check = |name: &str| postrider(directory.path(), &["config", "check"]).env(name, bytes).output().unwrap();
+    let foreign = check("LS_COLORS");
+    assert_eq!(foreign.status.code(), Some(0), "{}", stderr(&foreign));
+    let ours = check("POSTRIDER__EMAIL__PASSWORD");
+    assert_eq!(ours.status.code(), Some(2), "{}", stderr(&ours));
+    let text = stderr(&ours);
+    assert!(text.contains("POSTRIDER__EMAIL__PASSWORD: is not UTF-8") && !text.contains("hunter2"), "{text}");
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{ConfigCommand, Global},
-    config::{Config, DEFAULT, Layers, Problems, Scope, redacted_json, redacted_toml},
+    config::{Config, DEFAULT, Layers, Problems, Scope, environment, redacted_json, redacted_toml},
     failure::Failure,
     output,
 };
@@ -28,7 +28,7 @@ fn check(global: &Global) -> Result<(), Failure> {
 
 /// Prints what was written even where it is wrong: it is what one looks at to see why.
 fn print(global: &Global, json: bool) -> Result<(), Failure> {
-    let layers: Result<Layers, Problems> = Layers::read(global.config.as_deref(), std::env::vars());
+    let layers: Result<Layers, Problems> = Layers::read(global.config.as_deref(), environment()?.into_iter());
     let layers = layers?;
     if json {
         output::print_json(&redacted_json(&layers)?)?;

@@ -1,6 +1,6 @@
 //! Where values come from: the embedded default, below a file, below the environment.
 
-use std::{fs, io, path::Path};
+use std::{ffi::OsString, fs, io, path::Path};
 
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -109,6 +109,30 @@ impl Layers {
             Some(DEFAULT_NAME) | None => Origin::Default,
             Some(file) => Origin::File(file.to_owned()),
         }
+    }
+}
+
+/// The variables that are ours. Of the others not even the encoding is our business.
+pub(crate) fn environment() -> Result<Vec<(String, String)>, Problems> {
+    ours(std::env::vars_os())
+}
+
+/// The problem never shows the value: it may be a secret.
+fn ours(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, Problems> {
+    let mut found = Vec::new();
+    let notes = Notes::default();
+    for (name, value) in variables {
+        if name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes()) {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => found.push((name, value)),
+                (Ok(name), Err(_)) => notes.add(&name, "is not UTF-8 (in the environment)"),
+                (Err(name), _) => notes.add(&name.to_string_lossy(), "has a name that is not UTF-8 (in the environment)"),
+            }
+        }
+    }
+    match notes.into_problems() {
+        Some(problems) => Err(problems),
+        None => Ok(found),
     }
 }
 

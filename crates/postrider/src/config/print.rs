@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::Layers;
 
-/// The end of the name of every key that holds a secret (not of its `_file` form).
+/// The end of the path of every key that holds a secret (not of its `_file` form), every `_` a dot: properties of
+/// librdkafka come with dots from a file and with underscores from the environment.
 const SECRET_KEYS: [&str; 8] =
-    ["password", "token", "secret", "webhook_url", "key", "key.pem", "jaas.config", "oauthbearer.config"];
+    ["password", "token", "secret", "webhook.url", "key", "key.pem", "jaas.config", "oauthbearer.config"];
 
 /// As TOML that can be read back, but for the secrets.
 pub(crate) fn redacted_toml(layers: &Layers) -> anyhow::Result<String> {
@@ -17,23 +18,23 @@ pub(crate) fn redacted_toml(layers: &Layers) -> anyhow::Result<String> {
 pub(crate) fn redacted_json(layers: &Layers) -> anyhow::Result<Value> {
     let mut values = serde_json::to_value(layers.values())?;
     if let Value::Object(root) = &mut values {
-        redact(root);
+        redact(root, "");
     }
     Ok(values)
 }
 
-fn redact(values: &mut Map<String, Value>) {
+fn redact(values: &mut Map<String, Value>, above: &str) {
     for (key, value) in values {
+        let path = format!("{above}.{}", key.to_lowercase().replace('_', "."));
         match value {
-            Value::Object(inner) => redact(inner),
-            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(redact),
-            Value::String(_) | Value::Number(_) | Value::Bool(_) if is_secret(key) => *value = Value::from("***"),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            Value::Null => {}
+            // Also where a list or a table stands in a secret's place: what is wrong is no less secret.
+            _ if SECRET_KEYS.iter().any(|secret| path.ends_with(secret)) => *value = Value::from("***"),
+            Value::Object(inner) => redact(inner, &path),
+            Value::Array(items) => {
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| redact(item, &path));
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    SECRET_KEYS.iter().any(|secret| key.ends_with(secret))
 }

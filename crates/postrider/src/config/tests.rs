@@ -139,6 +139,19 @@ fn print_shows_everything_but_secrets() {
     assert_eq!(redacted_json(&layers).unwrap()["email"]["password"], "***");
 }
 
+/// Whatever form a secret was given in: by a variable, whose name has no dots, as a table, or by mistake as a list.
+#[test]
+fn print_shows_no_secret_in_any_form() {
+    let text = "[email]\npassword = ['hunter2']\n[slack.destinations.ops]\nwebhook_url = { a = 'hunter2' }\n\
+        [kafka.properties]\nsasl.jaas.config = 'hunter2'\nssl.key.pem = 'hunter2'\n";
+    let variables = ["SSL_KEY_PEM", "SASL_JAAS_CONFIG", "SASL_OAUTHBEARER_CONFIG", "SSL_KEYSTORE_PASSWORD"];
+    let variables = variables.map(|name| (format!("POSTRIDER__KAFKA__PROPERTIES__{name}"), "hunter2".to_owned()));
+    let layers = Layers::of(Some(("test.toml", text)), variables.into_iter()).unwrap();
+    let toml = redacted_toml(&layers).unwrap();
+    assert!(!toml.contains("hunter2"), "{toml}");
+    assert_eq!(toml.matches("***").count(), 8, "{toml}");
+}
+
 /// Active or shown as `# key = …`, every key and every table of the default file has a comment right above it.
 #[test]
 fn no_key_of_the_default_file_lacks_a_comment() {
