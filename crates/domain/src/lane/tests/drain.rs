@@ -1,5 +1,7 @@
 //! Letting go: revoke, loss, stop.
 
+use std::time::Duration;
+
 use super::{
     harness::LaneUnderTest,
     words::{delivered, mail, mail_settings, permanent, seconds, transient, unknown},
@@ -8,6 +10,7 @@ use crate::{
     Answer,
     lane::{Event, Report, WriteProblem},
     ledger::LedgerEntry,
+    start::Positions,
 };
 
 #[test]
@@ -273,4 +276,38 @@ fn a_stop_without_kafka_ends_all_the_same() {
     lane.advance(seconds(2));
     assert_eq!(lane.take_said(), ["forget 0", "release [0]", "close"]);
     assert_eq!(lane.position(), Some(0));
+}
+
+/// What an older assignment asked for says nothing of the present one.
+#[test]
+fn answers_of_a_former_assignment_move_nothing() {
+    let mut lane = LaneUnderTest::new(mail_settings());
+    lane.kafka_answers = false;
+    lane.assign(0);
+    lane.ack_next();
+    let former = lane.epochs[&0];
+    assert!(lane.commit.take().is_some());
+    lane.handle(Event::Lost(vec![0]));
+    lane.assign(0);
+    lane.take_said();
+    let sent_at = lane.now().boot;
+    lane.handle(Event::Committed { result: Ok(sent_at) });
+    let positions = Positions { committed: None, low: 7, high: 9, ledger_high: 0 };
+    lane.handle(Event::Restored { partition: 0, epoch: former, positions });
+    lane.handle(Event::Refused { partition: 0, epoch: former, detail: "late".into() });
+    assert_eq!(lane.take_said(), [""; 0], "its own progress and commit are not acknowledged yet");
+    lane.kafka_answers = true;
+    lane.advance(seconds(1));
+    assert_eq!(lane.take_said(), ["read 0 from 0"]);
+}
+
+#[test]
+fn an_answer_counts_once() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a")]);
+    let work = lane.attempts[0].work;
+    lane.answer("a", transient());
+    lane.handle(Event::Answered { work, answer: delivered() });
+    lane.advance(Duration::from_millis(900));
+    assert_eq!((lane.settled.len(), lane.snapshot().running), (0, 0));
 }

@@ -91,3 +91,35 @@ fn a_mark_that_becomes_durable_after_the_revoke_starts_nothing() {
     assert!(next.attempts.is_empty());
     assert_eq!(next.take_said().last().map(String::as_str), Some("release [0]"));
 }
+
+/// Whoever lets go in order before every suspect has been looked at passes the suspicion on.
+#[test]
+fn an_orderly_end_does_not_hide_an_earlier_death() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a").aged(seconds(5)), mail(1, "b").aged(seconds(5))]);
+    let mut second = lane.successor();
+    second.polled([mail(0, "a").aged(seconds(5))]);
+    second.handle(Event::Stop);
+    second.answer("a", delivered());
+    let mut third = second.successor();
+    assert!(unclean(&third), "b may have reached somebody before the death");
+    third.polled([mail(1, "b").aged(seconds(5))]);
+    third.answer("b", delivered());
+    third.advance(seconds(5));
+    third.polled([mail(2, "c")]);
+    third.answer("c", delivered());
+    third.handle(Event::Stop);
+    assert!(!unclean(&third.successor()), "what is younger than the death has been read");
+}
+
+#[test]
+fn an_attempt_that_a_drain_left_running_is_no_death() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a").aged(seconds(5))]);
+    let mut next = lane.successor();
+    next.polled([mail(0, "a").aged(seconds(5))]);
+    next.handle(Event::Revoked(vec![0]));
+    next.advance(seconds(20));
+    next.begun("a");
+    assert_eq!(next.ledger_names(), ["mark 0", "forget mark", "parked 1/1"]);
+}
