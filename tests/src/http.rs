@@ -46,14 +46,15 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Response> {
     exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"), b"")
 }
 
-/// `POST path` with a JSON body.
+/// `POST path` with a JSON body, and an API key if there is one.
 ///
 /// # Errors
 /// Nobody listens, or no answer came within 10 s.
-pub fn post(address: SocketAddr, path: &str, body: &serde_json::Value) -> io::Result<Response> {
+pub fn post(address: SocketAddr, path: &str, key: Option<&str>, body: &serde_json::Value) -> io::Result<Response> {
     let body = body.to_string();
+    let authorization = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{authorization}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     exchange(address, &head, body.as_bytes())

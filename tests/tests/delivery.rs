@@ -65,7 +65,7 @@ fn a_post_becomes_mails_and_a_slack_message() {
         },
         "slack": {"to": ["ops"], "text": "Order 1017 shipped"}
     });
-    let answer = http::post(ingest.ingest(), "/v1/notifications", &body).unwrap();
+    let answer = http::post(ingest.ingest(), "/v1/notifications", None, &body).unwrap();
     assert_eq!(answer.status, 202, "{}", answer.body);
     let accepted = answer.json();
     assert_eq!(accepted["source"], "local");
@@ -89,7 +89,7 @@ fn a_post_becomes_mails_and_a_slack_message() {
     assert_eq!((delivered(&processor, "email"), delivered(&processor, "slack")), (3, 1));
 
     // A repeated request is answered as the first one was, and nobody hears of it.
-    let again = http::post(ingest.ingest(), "/v1/notifications", &body).unwrap();
+    let again = http::post(ingest.ingest(), "/v1/notifications", None, &body).unwrap();
     assert_eq!(again.status, 202);
     world.settled("email");
     world.settled("slack");

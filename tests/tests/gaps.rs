@@ -1,0 +1,135 @@
+//! P6: work that may have vanished stops its partition, loudly, until an operator has looked at it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use postrider_tests::{
+    LONG, Process, Settings, World, mail,
+    wait::{holds_for, wait_until},
+};
+use serde_json::json;
+
+/// Keys of the two partitions, so that one can stop and the other must not.
+struct Keys {
+    stops: Vec<String>,
+    goes_on: Vec<String>,
+}
+
+fn keys(world: &World) -> Keys {
+    let all: Vec<String> = (0..200).map(|n| format!("order-{n}")).collect();
+    let (stops, goes_on) = all.into_iter().partition(|key| world.partition(key) == 0);
+    Keys { stops, goes_on }
+}
+
+fn send(world: &World, keys: &[String]) {
+    let events: Vec<_> = keys.iter().map(|key| mail(key, &["ada@example.com"])).collect();
+    world.produce(&events);
+}
+
+/// The keys of the mails that arrived: their subjects.
+fn arrived(world: &World) -> BTreeMap<String, usize> {
+    let mut arrived = BTreeMap::new();
+    for mail in world.smtp.mails() {
+        let text = mail.text();
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        *arrived.entry(subject.trim().to_owned()).or_default() += 1;
+    }
+    arrived
+}
+
+fn stopped(processor: &Process) -> f64 {
+    processor.metrics().sum("partition_stopped", &[("lane", "email"), ("partition", "0")])
+}
+
+/// A world of two partitions whose first five records each are settled and whose processor has left; five more each
+/// have come since.
+fn world_with_a_past(name: &str) -> (World, Keys) {
+    let world = World::new(name, Settings { partitions: 2, ..Settings::default() });
+    let keys = keys(&world);
+    send(&world, &keys.stops[..5]);
+    send(&world, &keys.goes_on[..5]);
+    let processor = world.processor();
+    world.settled("email");
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+    send(&world, &keys.stops[5..10]);
+    send(&world, &keys.goes_on[5..10]);
+    (world, keys)
+}
+
+/// Partition 0 stands still and says so; partition 1 goes on. Then the operator accepts, and it goes on at `position`.
+#[track_caller]
+fn check_stopped_then_accept(world: &World, keys: &Keys, position: usize) {
+    let processor = world.start(&["process"]);
+    wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);
+    wait_until("the other partition goes on", LONG, || world.committed("email").get(&1) == Some(&10));
+    let arrived_before = arrived(world);
+    assert!(keys.stops[5..10].iter().all(|key| !arrived_before.contains_key(key)), "{arrived_before:?}");
+    let lines = processor.logs().of("ERROR", "partition stopped");
+    assert_eq!(lines.len(), 1, "one loud line");
+    let text = lines[0]["message"].as_str().unwrap();
+    assert!(text.contains("postrider offsets accept --lane email --partition 0"), "it says what to do: {text}");
+
+    let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
+    let plan = world.run(&accept);
+    let said = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.status.success() && said.contains(&format!("offset {position}")), "{said}");
+    holds_for("a plan changes nothing", Duration::from_secs(2), || stopped(&processor) == 1.0);
+    let done = world.run(&[&accept[..], &["--execute"]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    world.settled("email");
+    assert_eq!(stopped(&processor), 0.0);
+    send(world, &keys.stops[10..12]);
+    world.settled("email");
+
+    let arrived = arrived(world);
+    assert!(arrived.values().all(|copies| *copies == 1), "{arrived:?}");
+    let expected = keys.stops[..5].iter().chain(&keys.stops[position..12]).chain(&keys.goes_on[..10]);
+    assert_eq!(arrived.keys().cloned().collect::<Vec<_>>(), {
+        let mut expected: Vec<_> = expected.cloned().collect();
+        expected.sort();
+        expected
+    });
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+    let processor = world.processor();
+    assert_eq!(stopped(&processor), 0.0, "the accepted gap is behind it for good");
+}
+
+#[test]
+fn a_commit_moved_forward_from_outside_stops_the_partition() {
+    let (world, keys) = world_with_a_past("moved");
+    let group = world.group("email");
+    let topic = format!("{}:0", world.topic);
+    let arguments = ["--reset-offsets", "--group", &group, "--topic", &topic, "--to-offset", "8", "--execute"];
+    world.kafka.tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &arguments).unwrap();
+    assert_eq!(world.committed("email")[&0], 8);
+    check_stopped_then_accept(&world, &keys, 8);
+}
+
+#[test]
+fn records_deleted_before_they_were_settled_stop_the_partition() {
+    let (world, keys) = world_with_a_past("deleted");
+    delete_below(&world, 7);
+    check_stopped_then_accept(&world, &keys, 7);
+}
+
+/// What was settled may go: that is retention, no gap.
+#[test]
+fn records_deleted_after_they_were_settled_are_no_gap() {
+    let (world, keys) = world_with_a_past("settled");
+    delete_below(&world, 5);
+    let processor = world.processor();
+    world.settled("email");
+    assert_eq!(stopped(&processor), 0.0);
+    assert_eq!(arrived(&world).len(), 20);
+    assert!(keys.stops[..10].iter().all(|key| arrived(&world)[key] == 1));
+}
+
+/// Deletes the records of partition 0 below an offset, with Kafka's own tool.
+fn delete_below(world: &World, offset: i64) {
+    let plan = json!({"version": 1, "partitions": [{"topic": world.topic, "partition": 0, "offset": offset}]});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), plan.to_string()).unwrap();
+    let path = file.path().to_str().unwrap();
+    world.kafka.tool("org.apache.kafka.tools.DeleteRecordsCommand", &["--offset-json-file", path]).unwrap();
+}
