@@ -62,7 +62,9 @@ fn check_nothing_lost(world: &World, events: &[Notification]) -> BTreeMap<String
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for mail in world.smtp.mails() {
         *copies.entry(mail.recipients[0].clone()).or_default() += 1;
-        ids.entry(mail.recipients[0].clone()).or_default().insert(mail.message_id.clone().unwrap());
+        ids.entry(mail.recipients[0].clone())
+            .or_default()
+            .insert(mail.message_id.clone().expect("a mail has a Message-ID"));
     }
     assert_eq!(copies.len(), events.len(), "somebody got nothing, or somebody unknown got something");
     assert!(ids.values().all(|ids| ids.len() == 1), "two copies of one mail bear different Message-IDs");

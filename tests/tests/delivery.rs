@@ -172,7 +172,7 @@ fn bad_records_lie_in_the_dead_letters_unchanged() {
         headers: vec![("trace".to_owned(), Some(b"\xff\x00".to_vec())), ("empty".to_owned(), None)],
         ..RawRecord::default()
     };
-    let bad = vec![
+    let bad = [
         (raw(Some(b"key"), Some(b"{\"not\": \"avro\"}")), DeadReason::Unframed),
         (raw(Some(b"tombstone"), None), DeadReason::Unframed),
         (raw(None, Some(b"")), DeadReason::Unframed),

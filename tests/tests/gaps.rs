@@ -30,7 +30,7 @@ fn arrived(world: &World) -> BTreeMap<String, usize> {
     let mut arrived = BTreeMap::new();
     for mail in world.smtp.mails() {
         let text = mail.text();
-        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).expect("a subject");
         *arrived.entry(subject.trim().to_owned()).or_default() += 1;
     }
     arrived
@@ -66,7 +66,7 @@ fn check_stopped_then_accept(world: &World, keys: &Keys, position: usize) {
     assert!(keys.stops[5..10].iter().all(|key| !arrived_before.contains_key(key)), "{arrived_before:?}");
     let lines = processor.logs().of("ERROR", "partition stopped");
     assert_eq!(lines.len(), 1, "one loud line");
-    let text = lines[0]["message"].as_str().unwrap();
+    let text = lines[0]["message"].as_str().expect("a message");
     assert!(text.contains("postrider offsets accept --lane email --partition 0"), "it says what to do: {text}");
 
     let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
@@ -128,8 +128,11 @@ fn records_deleted_after_they_were_settled_are_no_gap() {
 /// Deletes the records of partition 0 below an offset, with Kafka's own tool.
 fn delete_below(world: &World, offset: i64) {
     let plan = json!({"version": 1, "partitions": [{"topic": world.topic, "partition": 0, "offset": offset}]});
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), plan.to_string()).unwrap();
-    let path = file.path().to_str().unwrap();
-    world.kafka.tool("org.apache.kafka.tools.DeleteRecordsCommand", &["--offset-json-file", path]).unwrap();
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    std::fs::write(file.path(), plan.to_string()).expect("it can be written");
+    let path = file.path().to_str().expect("a plain path");
+    world
+        .kafka
+        .tool("org.apache.kafka.tools.DeleteRecordsCommand", &["--offset-json-file", path])
+        .expect("Kafka deletes");
 }

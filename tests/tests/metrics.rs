@@ -108,8 +108,10 @@ fn promtool(exposition: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("promtool runs (Debian package: prometheus)");
-    promtool.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
+    let mut input = promtool.stdin.take().expect("it is piped");
+    input.write_all(exposition.as_bytes()).expect("promtool reads");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim().is_empty(), "promtool check metrics: {said}");
 }
