@@ -63,7 +63,7 @@ pub(crate) struct Given<'g> {
 /// An event that was refused.
 #[derive(Debug)]
 pub(crate) struct Invalid {
-    /// Its key, if that much could be read.
+    /// Its key, if one could be read.
     pub(crate) event_key: Option<String>,
     /// All that is wrong with it; at least one problem.
     pub(crate) problems: Vec<Problem>,
@@ -78,6 +78,9 @@ pub(crate) fn notification(json: &Json<'_>, given: Given<'_>, rules: &Rules) -> 
     let (notification, own_key) = read(json, given, &mut problems);
     let form = problems.len();
     check(&notification, given.now, rules, form, &mut problems);
+    if matches!(json, Json::Object(_)) && notification.email.is_none() && notification.slack.is_none() {
+        problems.add(&Path::Root, "has neither an email nor a slack part: there is nobody to tell");
+    }
     if let Some(own_key) = &own_key {
         check_key(own_key, given.header_key, &mut problems);
     } else if let Some(header_key) = given.header_key {
@@ -87,7 +90,9 @@ pub(crate) fn notification(json: &Json<'_>, given: Given<'_>, rules: &Rules) -> 
     if problems.is_empty() {
         return Ok(notification);
     }
-    Err(Invalid { event_key: own_key.or(given.header_key.map(str::to_owned)), problems })
+    // Only a key that could be one is told and logged: others may be of any length.
+    let event_key = own_key.or(given.header_key.map(str::to_owned)).filter(|key| name_problem(key).is_none());
+    Err(Invalid { event_key, problems })
 }
 
 /// Reads the form. Returns the body's own key beside the event, whose key is the one that counts.
@@ -128,9 +133,6 @@ fn check(event: &Notification, now: Timestamp, rules: &Rules, form: usize, probl
     }
     if event.expires_at.is_some_and(|end| event.not_before.is_some_and(|start| end <= start)) {
         add("/expires_at".to_owned(), "is not after not_before: the event could never be sent".to_owned());
-    }
-    if event.email.is_none() && event.slack.is_none() {
-        add(String::new(), "has neither an email nor a slack part: there is nobody to tell".to_owned());
     }
     let parts = [(ChannelName::Email, event.email.is_some()), (ChannelName::Slack, event.slack.is_some())];
     for (channel, given) in parts {

@@ -16,6 +16,10 @@ pub(crate) fn slack(path: &Path<'_>, json: &Json<'_>, problems: &mut Problems) -
     if matches!(json, Json::Object(_)) && fields.given("to").is_none() {
         problems.add(&path.field("to"), "is required");
     }
+    let has_text = matches!(fields.given("text"), Some(Json::Text(text)) if !text.is_empty());
+    if !has_text && matches!(fields.given("blocks"), Some(Json::List(items)) if items.is_empty()) {
+        problems.add(&path.field("blocks"), "is empty: a Slack message needs a text, or at least one block");
+    }
     Slack {
         to: fields.list("to", RECIPIENTS_MAX, problems, text),
         text: fields.optional("text", problems, text),

@@ -268,3 +268,29 @@ proptest! {
         }
     }
 }
+
+/// A problem of another field hides nothing.
+#[test]
+fn a_missing_audience_is_told_beside_other_problems() {
+    check(&json!({}), &["", "/type"]);
+    check(&json!({"type": "t", "extra": 1}), &["", "/extra"]);
+    check(&json!({"type": "t", "email": []}), &["/email"]);
+    check(&json!([]), &[""]);
+}
+
+#[test]
+fn a_slack_message_of_nothing_is_refused() {
+    check(&json!({"type": "t", "slack": {"to": ["ops"], "blocks": []}}), &["/slack/blocks"]);
+    check(&json!({"type": "t", "slack": {"to": ["ops"], "text": "x", "blocks": []}}), &[]);
+}
+
+/// What is told is also logged: a key of megabytes is neither.
+#[test]
+fn a_key_that_cannot_be_one_is_not_repeated() {
+    for key in ["k".repeat(256), "a\nb".to_owned(), String::new()] {
+        let invalid = parse_with(&with("/event_key", json!(key)), None, &rules()).unwrap_err();
+        assert_eq!(invalid.event_key, None, "{key:?}");
+    }
+    let invalid = parse_with(&with("/extra", json!(1)), None, &rules()).unwrap_err();
+    assert_eq!(invalid.event_key.as_deref(), Some("order-1"));
+}
