@@ -5,6 +5,7 @@
 //! read its answer; above `connections_max` a client is told 503 with `Retry-After` and let go.
 
 mod body;
+mod linger;
 mod refuse;
 mod stall;
 
@@ -144,7 +145,7 @@ async fn serve(stream: TcpStream, router: Router, limits: HttpLimits, watcher: h
         tracing::debug!(error = %error, "a connection was gone before it was served");
         return;
     }
-    let io = TokioIo::new(stall::StallGuard::new(stream, limits.stall_timeout));
+    let io = TokioIo::new(linger::Lingering::new(stall::StallGuard::new(stream, limits.stall_timeout)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)

@@ -152,3 +152,18 @@ async fn shutdown_lets_a_request_in_flight_finish_and_accepts_no_other() {
     let ((), answer) = tokio::join!(server.shutdown(), client);
     assert!(answer.ends_with("done"), "{answer}");
 }
+
+/// A client that sends all of its body before it reads sees why it was refused, not a broken pipe.
+#[tokio::test]
+async fn a_refused_upload_can_still_be_sent_to_its_end() {
+    const LENGTH: usize = 8 * 1024 * 1024;
+    let server = server(HttpLimits { body_timeout: PATIENCE, stall_timeout: PATIENCE, ..LIMITS }).await;
+    for path in ["echo", "nowhere"] {
+        let head = format!("POST /{path} HTTP/1.1\r\nhost: t\r\ncontent-length: {LENGTH}\r\n\r\n");
+        let mut stream = connect(&server, &head).await;
+        stream.write_all(&vec![b'x'; LENGTH]).await.expect("the whole body is taken");
+        let answer = read_to_end(&mut stream).await;
+        let status = if path == "echo" { "413" } else { "404" };
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
