@@ -121,6 +121,7 @@ fn every_query_and_every_rule_returns_data() {
     let began = Instant::now();
     let mut installation = Installation::start();
     let prometheus = installation.prometheus();
+    names_agree(&installation, &prometheus);
     let mut wanted = wanted(&prometheus);
     assert!(wanted.len() > 100, "only {} queries were found", wanted.len());
     installation.traffic();
@@ -135,10 +136,37 @@ fn every_query_and_every_rule_returns_data() {
         });
         assert!(began.elapsed() < LONG * 3 / 2, "these return nothing: {wanted:#?}");
     }
+    it_shows_what_happened(&prometheus);
     alerts_see_what_is_wrong(&prometheus);
     every_rule_is_healthy(&prometheus);
-    names_agree(&installation, &prometheus);
     println!("all of it after {:?}, in {} rounds", began.elapsed(), installation.rounds);
+}
+
+/// The traffic was what it was meant to be, and Prometheus has seen each kind of it.
+fn it_shows_what_happened(prometheus: &Prometheus) {
+    let happened = [
+        r#"postrider_deliveries_total{lane="email",outcome="delivered"}"#,
+        r#"postrider_deliveries_total{lane="slack",outcome="delivered"}"#,
+        r#"postrider_attempts_total{result="transient"}"#,
+        r#"postrider_attempts_total{result="permanent"}"#,
+        r#"postrider_attempts_total{result="misconfigured"}"#,
+        r#"postrider_attempts_total{result="unknown"}"#,
+        r#"postrider_destination_stopped{destination="revoked"}"#,
+        "postrider_ambiguous_sends_total",
+        "postrider_duplicates_suppressed_total",
+        "postrider_records_misplaced_total",
+        r#"postrider_records_total{result="malformed"}"#,
+        r#"postrider_dead_letters_total{reason="unframed"}"#,
+        r#"postrider_dead_letters_total{reason="rejected"}"#,
+        r#"postrider_rebalances_total{event="revoked"}"#,
+        r#"postrider_ingest_events_total{result="accepted"}"#,
+        r#"postrider_ingest_requests_total{code="422"}"#,
+    ];
+    for what in happened {
+        wait_until(&format!("Prometheus has seen {what}"), LONG, || {
+            prometheus.query(&format!("sum(max_over_time({what}[2m])) > 0")).is_ok_and(|seen| !seen.is_empty())
+        });
+    }
 }
 
 /// What was broken on purpose is noticed; `pending` counts, the clocks of alerts are too slow for a test.
