@@ -24,22 +24,34 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Looks, without waiting or taking anything, whether bytes or an end arrived. Asks the kernel where it can: what
-    /// the runtime knows of a socket is as old as its last look, and a resting connection may be stale since.
-    pub(super) fn look(&mut self) -> Poll<io::Result<usize>> {
+    /// Looks, without waiting, whether bytes or an end arrived; what TLS had to take out for that is put behind
+    /// `taken`. Asks the kernel: what the runtime knows of a socket is as old as its last look, and a resting
+    /// connection may be stale since.
+    pub(super) fn look(&mut self, taken: &mut Vec<u8>) -> Poll<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => match recv(&*stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-                Ok((_, length)) => Poll::Ready(Ok(length)),
-                Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error.into())),
-            },
+            Self::Plain(stream) => peek(stream),
             Self::Tls(stream) => {
                 let mut byte = [0];
                 let mut buffer = ReadBuf::new(&mut byte);
                 let mut cx = Context::from_waker(Waker::noop());
-                Pin::new(stream).poll_read(&mut cx, &mut buffer).map_ok(|()| buffer.filled().len())
+                match Pin::new(&mut *stream).poll_read(&mut cx, &mut buffer) {
+                    Poll::Ready(read) => {
+                        taken.extend_from_slice(buffer.filled());
+                        Poll::Ready(read.map(|()| buffer.filled().len()))
+                    }
+                    // Session tickets came before the last reply and were read with it: what is new is none.
+                    Poll::Pending => peek(stream.get_ref().0),
+                }
             }
         }
+    }
+}
+
+fn peek(stream: &TcpStream) -> Poll<io::Result<usize>> {
+    match recv(stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, length)) => Poll::Ready(Ok(length)),
+        Err(Errno::AGAIN | Errno::INTR) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error.into())),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     message::Mail,
     reply::{Reply, ReplyProblem},
     settings::Deadlines,
-    wire::within,
+    wire::{Wire, within},
 };
 
 /// How long a relay that closed in the middle of a message is listened to for its reason.
@@ -93,6 +93,10 @@ async fn envelope(connection: &mut Connection, mail: &Mail, deadlines: &Deadline
     let wire = &mut connection.wire;
     let first = async {
         wire.expect_nothing_unasked()?;
+        if reset && !pipelining {
+            reset_alone(wire).await?;
+        }
+        let reset = reset && pipelining;
         let mut out = String::with_capacity(mail_line.len() + rcpt_line.len() + 6);
         out.push_str(if reset { "RSET\r\n" } else { "" });
         out.push_str(&mail_line);
@@ -128,6 +132,11 @@ async fn envelope(connection: &mut Connection, mail: &Mail, deadlines: &Deadline
     };
     let reply = within(Stage::Rcpt, deadlines.rcpt, second).await?;
     if reply.is_done() { Ok(()) } else { Err(refused(connection, Stage::Rcpt, reply)) }
+}
+
+/// RSET and its reply, for a relay that reads one command at a time: some cut off who talks ahead.
+async fn reset_alone(wire: &mut Wire) -> Result<(), FaultKind> {
+    if Connection::command(wire, "RSET").await?.is_done() { Ok(()) } else { Err(FaultKind::Closed) }
 }
 
 fn mail_line(connection: &Connection, mail: &Mail) -> String {
@@ -168,7 +177,7 @@ fn refused(connection: &mut Connection, stage: Stage, reply: Reply) -> Ended {
 async fn message(connection: &mut Connection, mail: &Mail, deadlines: &Deadlines) -> Result<Done, Ended> {
     connection.wire.tell(|| DialogueLine::Sent(format!("(the message, {} bytes)", mail.size)));
     connection.wire.tell(|| DialogueLine::Sent(".".to_owned()));
-    if let Err(fault) = within(Stage::Body, deadlines.body, connection.wire.write(&mail.wire)).await {
+    if let Err(fault) = within(Stage::Body, deadlines.body, connection.wire.write_message(&mail.wire)).await {
         return Err(last_words(connection, fault).await);
     }
     connection.count_message();
@@ -185,10 +194,10 @@ async fn message(connection: &mut Connection, mail: &Mail, deadlines: &Deadlines
     Err(refused(connection, Stage::Reply, reply))
 }
 
-/// The relay stopped taking the message before its end, so it accepted nothing. Often it said why (too large)
-/// before it closed.
+/// The relay stopped taking the message before its end, or answered before it, so it accepted nothing. Often it said why
+/// (too large).
 async fn last_words(connection: &mut Connection, fault: Fault) -> Ended {
-    if let FaultKind::Broken(_) = fault.kind
+    if matches!(fault.kind, FaultKind::Broken(_) | FaultKind::Garbled(ReplyProblem::Unasked))
         && let Ok(Ok(reply)) = timeout(LAST_WORDS, connection.wire.reply()).await
         && matches!(reply.code, 400..=599)
     {

@@ -1,6 +1,7 @@
 //! Lines and replies over a stream: writes whole, reads replies one by one, notices what was not asked for.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -56,6 +57,23 @@ impl Wire {
         self.stream.flush().await.map_err(FaultKind::Broken)
     }
 
+    /// Writes a message that ends in its final dot, as [`write`](Self::write) does, and looks before every piece: a reply
+    /// that comes before the dot is none to it, and read afterwards it would be taken for one.
+    pub(super) async fn write_message(&mut self, message: &[u8]) -> Result<(), FaultKind> {
+        let mut left = message;
+        while !left.is_empty() {
+            let written = poll_fn(|cx| {
+                self.look_quiet()?;
+                Pin::new(&mut self.stream).poll_write(cx, left).map_err(FaultKind::Broken)
+            });
+            match written.await? {
+                0 => return Err(FaultKind::Broken(io::ErrorKind::WriteZero.into())),
+                length => left = &left[length..],
+            }
+        }
+        self.stream.flush().await.map_err(FaultKind::Broken)
+    }
+
     /// The next whole reply.
     pub(super) async fn reply(&mut self) -> Result<Reply, FaultKind> {
         loop {
@@ -86,7 +104,7 @@ impl Wire {
     /// Looks, without waiting, whether the relay said or closed anything since its last reply.
     pub(super) fn look_quiet(&mut self) -> Result<(), FaultKind> {
         self.expect_nothing_unasked()?;
-        match self.stream.look() {
+        match self.stream.look(&mut self.incoming) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => Err(FaultKind::Closed),
             Poll::Ready(Ok(_)) => Err(FaultKind::Garbled(ReplyProblem::Unasked)),
