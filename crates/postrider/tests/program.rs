@@ -217,6 +217,42 @@ fn send_reads_a_file_and_names_the_bad_lines() {
     assert_eq!(summary["accepted"], 2, "{}", stderr(&output));
 }
 
+/// A batch that is too large for the API goes in parts; a line that is, is named, and holds up no other. A name that is
+/// given twice is for the API to refuse: keeping one of them might tell the wrong person.
+#[test]
+fn send_fits_batches_to_the_api_and_loses_no_other_line() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("postrider.toml"), "[ingest]\nbody_max = \"1KiB\"\n").unwrap();
+    let (_dev, screen) = Dev::start(directory.path());
+    let event = |text: &str| format!("{{\"slack\":{{\"to\":[\"ops\"],\"text\":\"{text}\"}}}}\n");
+    let twice = r#"{"slack":{"to":["ops"],"text":"a"},"slack":{"to":["sales"],"text":"a"}}"#;
+    let events = [event("x").repeat(20), event(&"y".repeat(2000)), event("x").repeat(20), twice.to_owned()].concat();
+    fs::write(directory.path().join("events.ndjson"), events).unwrap();
+    let send = ["send", "--url", address(&screen, "API"), "--file", "events.ndjson"];
+    let output = postrider(directory.path(), &send).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "40 accepted, 2 not\n"), "{said}");
+    assert!(said.contains("line 21: 413") && said.contains("line 42: 400"), "{said}");
+}
+
+/// A server that is not there is waited for; whoever waits is told so.
+#[test]
+fn send_does_not_wait_in_silence() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}");
+    let directory = tempfile::tempdir().unwrap();
+    let mut send = postrider(directory.path(), &["send", "--url", &url, "--slack-to", "ops", "--text", "x"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(send.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let waits = send.try_wait().unwrap().is_none();
+    send.kill().unwrap();
+    send.wait().unwrap();
+    assert!(waits && line.contains("WARN") && line.contains(&url), "{line}");
+}
+
 #[test]
 fn a_port_in_use_names_the_flag() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

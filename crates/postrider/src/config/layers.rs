@@ -126,7 +126,9 @@ fn ours(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(St
             match (name.into_string(), value.into_string()) {
                 (Ok(name), Ok(value)) => found.push((name, value)),
                 (Ok(name), Err(_)) => notes.add(&name, "is not UTF-8 (in the environment)"),
-                (Err(name), _) => notes.add(&name.to_string_lossy(), "has a name that is not UTF-8 (in the environment)"),
+                (Err(name), _) => {
+                    notes.add(&name.to_string_lossy(), "has a name that is not UTF-8 (in the environment)")
+                }
             }
         }
     }

@@ -11,6 +11,8 @@ use serde_json::Value;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long 429, 503 and a missing server are waited out.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After this long whoever waits is told why.
+const SILENCE: Duration = Duration::from_secs(1);
 /// The longest single wait, whatever Retry-After says.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -42,6 +44,7 @@ impl Client {
         let url = self.base.join(path).context("cannot make the request's URL")?;
         let started = tokio::time::Instant::now();
         let mut wait = Duration::from_millis(100);
+        let mut told = false;
         loop {
             let answer = self.post_once(url.clone(), media_type, body.clone()).await;
             let hint = match &answer {
@@ -52,6 +55,10 @@ impl Client {
             wait = (wait * 2).max(hint.unwrap_or_default()).min(WAIT_MAX);
             if started.elapsed() + wait > PATIENCE {
                 return self.read(answer).await;
+            }
+            if !told && started.elapsed() > SILENCE {
+                tracing::warn!(url = %self.base, "no answer that counts yet; trying for {} s", PATIENCE.as_secs());
+                told = true;
             }
             tokio::time::sleep(wait).await;
         }

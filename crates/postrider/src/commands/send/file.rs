@@ -1,6 +1,7 @@
 //! A file of notifications: NDJSON, in batches, with a progress bar.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
@@ -9,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{cli::SendArgs, failure::Failure, output};
 
@@ -61,7 +62,14 @@ pub(super) async fn send(client: &Client, path: &Path, args: &SendArgs) -> Resul
             }
         }
         if !batch.is_empty() && (read == 0 || batch.len() == BATCH_LINES || bytes >= BATCH_BYTES) {
-            send_batch(client, std::mem::take(&mut batch), &mut tally).await?;
+            let first = batch.first().map_or(number, |line| line.number);
+            if let Err(error) = send_batch(client, std::mem::take(&mut batch), &mut tally).await {
+                progress.finish_and_clear();
+                let accepted = tally.accepted;
+                report(tally, args.json).ok(); // what was found out so far is worth showing, the error says more
+                let place = format!("stopped in the batch from line {first} on, with {accepted} accepted before it");
+                return Err(Failure::Failed(error.context(place)));
+            }
             bytes = 0;
             progress.set_message(format!("{} accepted", tally.accepted));
         }
@@ -90,30 +98,67 @@ fn progress(size: Option<u64>) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// The event of a line, with a key and a type; none for a blank line.
+/// The event of a line, with a key and a type; none for a blank line. What is there stays as it was written, so that
+/// the API sees every mistake.
 fn event(line: &[u8], args: &SendArgs) -> Result<Option<Vec<u8>>, String> {
-    if line.iter().all(u8::is_ascii_whitespace) {
+    let line = line.trim_ascii();
+    if line.is_empty() {
         return Ok(None);
     }
-    let event: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON: column {}", error.column()))?;
-    let Value::Object(mut event) = event else {
+    let value: &RawValue = serde_json::from_slice(line).map_err(|error| not_json(&error))?;
+    let Some(inside) = value.get().strip_prefix('{') else {
         return Err("must be a JSON object, as for POST /v1/notifications".to_owned());
     };
-    event.entry("event_key").or_insert_with(|| uuid::Uuid::now_v7().to_string().into());
-    event.entry("type").or_insert_with(|| args.event_type.clone().into());
-    Ok(Some(Value::Object(event).to_string().into_bytes()))
+    let names: HashMap<String, Option<&RawValue>> = serde_json::from_slice(line).map_err(|error| not_json(&error))?;
+    let mut event = "{".to_owned();
+    let made = [("event_key", uuid::Uuid::now_v7().to_string()), ("type", args.event_type.clone())];
+    for (name, value) in made {
+        match names.get(name) {
+            Some(None) => return Err(format!("{name} is null: leave it out, or give it a value")),
+            Some(Some(_)) => {}
+            None => event += &format!("{}:{},", json!(name), json!(value)),
+        }
+    }
+    // An object that was empty has no field that the last comma could stand before.
+    let event = if names.is_empty() { event.trim_end_matches(',') } else { &event };
+    let event = format!("{event}{inside}");
+    Ok(Some(event.into_bytes()))
 }
 
-/// Sends a batch until each of its events has a final answer.
-async fn send_batch(client: &Client, mut batch: Vec<Line>, tally: &mut Tally) -> Result<(), Failure> {
+fn not_json(error: &serde_json::Error) -> String {
+    format!("not JSON: column {}", error.column())
+}
+
+/// Sends a batch until each of its events has a final answer. One that is too large for the API goes in parts.
+async fn send_batch(client: &Client, batch: Vec<Line>, tally: &mut Tally) -> anyhow::Result<()> {
+    let mut parts = vec![batch];
+    while let Some(part) = parts.pop() {
+        let Some((mut part, problem)) = send_part(client, part, tally).await? else { continue };
+        if part.len() > 1 {
+            let rest = part.split_off(part.len() / 2);
+            parts.extend([rest, part]);
+        } else {
+            tally.rejected.extend(part.into_iter().map(|line| (line.number, problem.clone())));
+        }
+    }
+    Ok(())
+}
+
+/// Sends a part; gives back what is too large for one request, with the API's words.
+async fn send_part(
+    client: &Client,
+    mut batch: Vec<Line>,
+    tally: &mut Tally,
+) -> anyhow::Result<Option<(Vec<Line>, String)>> {
     for round in 1..=ROUNDS_MAX {
         let body = batch.iter().flat_map(|line| line.event.iter().copied().chain([b'\n'])).collect();
         let reply = client.post("v1/notifications/batch", "application/x-ndjson", body).await?;
         let Some(results) = reply.body["results"].as_array().filter(|results| results.len() == batch.len()) else {
-            let first = batch.first().map_or(0, |line| line.number);
             let text = problem(reply.status, &reply.body);
-            let error = anyhow::anyhow!("stopped at line {first} with {} accepted before it: {text}", tally.accepted);
-            return Err(Failure::Failed(error));
+            if reply.status.as_u16() == 413 {
+                return Ok(Some((batch, text)));
+            }
+            anyhow::bail!(text);
         };
         let mut again = Vec::new();
         for (line, result) in batch.into_iter().zip(results) {
@@ -125,12 +170,12 @@ async fn send_batch(client: &Client, mut batch: Vec<Line>, tally: &mut Tally) ->
             }
         }
         if again.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         batch = again;
         tokio::time::sleep(ROUND_WAIT).await;
     }
-    Ok(())
+    Ok(None)
 }
 
 fn item_problem(result: &Value) -> String {
@@ -138,7 +183,8 @@ fn item_problem(result: &Value) -> String {
     problem(status.and_then(|status| reqwest::StatusCode::from_u16(status).ok()).unwrap_or_default(), result)
 }
 
-fn report(tally: Tally, json: bool) -> Result<(), Failure> {
+fn report(mut tally: Tally, json: bool) -> Result<(), Failure> {
+    tally.rejected.sort();
     let failed: Vec<_> = tally.rejected.iter().chain(&tally.unsent).collect();
     if json {
         let lines = |list: &[(u64, String)]| -> Vec<Value> {
@@ -155,4 +201,36 @@ fn report(tally: Tally, json: bool) -> Result<(), Failure> {
         output::print(&format!("{} accepted, {} not\n", tally.accepted, failed.len()))?;
     }
     if failed.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn event_of(line: &str) -> Result<Option<String>, String> {
+        let Command::Send(args) = Cli::parse_from(["postrider", "send", "--file", "-", "--type", "t"]).command else {
+            panic!("send is send")
+        };
+        event(line.as_bytes(), &args).map(|event| event.map(|event| String::from_utf8(event).unwrap()))
+    }
+
+    #[test]
+    fn what_is_missing_is_added_and_the_rest_stays_as_it_was_written() {
+        let given = r#"{"event_key":"k","type":"x","slack":{"n":1.50},"slack":{}}"#;
+        assert_eq!(event_of(&format!(" {given} \r\n")).unwrap().as_deref(), Some(given));
+        for (line, end) in [("{}", "\"type\":\"t\"}"), ("{ \"a\": 1 }", "\"type\":\"t\", \"a\": 1 }")] {
+            let event = event_of(line).unwrap().unwrap();
+            assert!(event.starts_with("{\"event_key\":\"") && event.ends_with(end), "{event}");
+            serde_json::from_str::<Value>(&event).unwrap();
+        }
+        assert_eq!(event_of("  \n"), Ok(None));
+        for (line, problem) in
+            [("{", "not JSON"), ("[]", "object"), ("null", "object"), ("{\"event_key\":null}", "null")]
+        {
+            assert!(event_of(line).unwrap_err().contains(problem), "{line}");
+        }
+    }
 }
