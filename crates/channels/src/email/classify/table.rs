@@ -57,6 +57,8 @@ const THROTTLED: &[&str] = &[
     "sending rate",
     "connection rate",
     "connection limit",
+    "connections limit exceeded",
+    "thread limit exceeded",
     "message quota",
 ];
 const SENDING_QUOTA: &[&str] =
@@ -97,8 +99,11 @@ const RULES: &[Rule] = &[
     // Ours to mend, at any stage.
     rule(ANY, 530..=538, &["starttls", "encryption required", "tls required", "must use tls"], Misconfigured, Reason::Tls),
     rule(&[Stage::Auth], 400..=499, &["temporar", ".7.0", "try again"], Transient, Reason::Unavailable),
-    rule(&[Stage::Auth], 432..=432, SAY, Misconfigured, Reason::Auth),
+    // X.2.x is about one mailbox (RFC 3463, 3.3): its limits must not hold up everybody's mail.
+    rule(ANY, 400..=499, &[".2.2"], Transient, Reason::MailboxFull),
+    rule(ANY, 400..=499, &[".2.1"], Transient, Reason::TryLater),
     rule(ANY, 400..=499, THROTTLED, Throttled, Reason::RateLimited),
+    rule(&[Stage::Auth], 432..=432, SAY, Misconfigured, Reason::Auth),
     rule(&[Stage::Auth], 400..=499, SAY, Transient, Reason::Unavailable),
     rule(&[Stage::Auth], 500..=599, SAY, Misconfigured, Reason::Auth),
     rule(&[Stage::Tls], 400..=499, SAY, Transient, Reason::Tls),
@@ -158,7 +163,7 @@ const RULES: &[Rule] = &[
 
 /// What a reply that is not the one we need means at this stage.
 pub(super) fn judge(stage: Stage, reply: &Reply) -> (Class, Reason) {
-    let text = reply.text().to_lowercase();
+    let text = without_names(&reply.text().to_lowercase());
     let enhanced = reply.enhanced();
     let fits = |rule: &&Rule| {
         (rule.at.is_empty() || rule.at.contains(&stage))
@@ -166,6 +171,13 @@ pub(super) fn judge(stage: Stage, reply: &Reply) -> (Class, Reason) {
             && (rule.signs.is_empty() || rule.signs.iter().any(|sign| says(sign, enhanced, &text)))
     };
     RULES.iter().find(fits).map_or((Class::Transient, Reason::Protocol), |rule| (rule.class, rule.reason))
+}
+
+/// The text without the addresses, domains and links in it: a relay quotes the recipient, and whoever chooses an address
+/// such as `throttle@example.com` must not choose the class as well.
+fn without_names(text: &str) -> String {
+    let is_name = |word: &str| word.contains('@') || word.trim_matches(|c: char| !c.is_alphanumeric()).contains('.');
+    text.split(' ').map(|word| if is_name(word) { "*" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 fn says(sign: &str, enhanced: Option<&str>, text: &str) -> bool {

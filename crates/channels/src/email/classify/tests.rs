@@ -41,6 +41,12 @@ fn replies_of_real_relays() {
         (Auth, "538 5.7.11 Encryption required for requested authentication mechanism", misconfigured, Reason::Tls),
         (Auth, "530 5.7.0 Must issue a STARTTLS command first", misconfigured, Reason::Tls),
         (Auth, "504 5.7.4 Unrecognized authentication type", misconfigured, Reason::Auth),
+        (Auth, "432 4.3.2 Concurrent connections limit exceeded", throttled, Reason::RateLimited),
+        (Reply, "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", throttled, Reason::RateLimited),
+        (Rcpt, "452 4.2.2 The user has too many messages in the mailbox", transient, Reason::MailboxFull),
+        (Rcpt, "450 4.2.1 The user is receiving too many messages", transient, Reason::TryLater),
+        (Rcpt, "450 4.1.2 <throttle@example.com>: Domain not found", transient, Reason::TryLater),
+        (Rcpt, "450 4.1.2 Domain ratelimit.example not found", transient, Reason::TryLater),
         (Auth, "432 4.7.12 A password transition is needed", misconfigured, Reason::Auth),
         (
             Auth,
