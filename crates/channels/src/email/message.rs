@@ -182,10 +182,10 @@ fn body(email: &Email) -> Result<Node, Failure> {
         email.attachments.iter().partition(|attachment| email.html.is_some() && attachment.content_id.is_some());
     let mut renderings = Vec::new();
     if let Some(text) = &email.text {
-        renderings.push(Node::Single(SinglePart::plain(encode::crlf(text))));
+        renderings.push(Node::Single(SinglePart::plain(text_body(text)?)));
     }
     if let Some(html) = &email.html {
-        let mut related = vec![Node::Single(SinglePart::html(encode::crlf(html)))];
+        let mut related = vec![Node::Single(SinglePart::html(text_body(html)?))];
         for image in inline {
             related.push(Node::Single(attachment_part(image)?));
         }
@@ -215,11 +215,11 @@ fn alternative_part(alternative: &Alternative) -> Result<SinglePart, Failure> {
     let text = std::str::from_utf8(&alternative.content).ok().filter(|_| lower.starts_with("text/") && is_utf8);
     Ok(match text {
         Some(text) if lower.contains("charset=") => {
-            SinglePart::builder().header(content_type(&alternative.content_type)?).body(encode::crlf(text))
+            SinglePart::builder().header(content_type(&alternative.content_type)?).body(text_body(text)?)
         }
         Some(text) => {
             let with_charset = format!("{}; charset=utf-8", alternative.content_type);
-            SinglePart::builder().header(content_type(&with_charset)?).body(encode::crlf(text))
+            SinglePart::builder().header(content_type(&with_charset)?).body(text_body(text)?)
         }
         None => SinglePart::builder()
             .header(content_type(&alternative.content_type)?)
@@ -243,6 +243,17 @@ fn attachment_part(attachment: &Attachment) -> Result<SinglePart, Failure> {
 
 fn content_type(text: &str) -> Result<ContentType, Failure> {
     ContentType::parse(text).map_err(|_| invalid("a content_type is no media type such as application/pdf"))
+}
+
+/// As plain as it can be. NUL, which lettre lets pass as 7bit, is no character of a mail (RFC 2045, 2.7): relays refuse it or
+/// cut the mail there.
+fn text_body(text: &str) -> Result<Body, Failure> {
+    let text = encode::crlf(text);
+    if text.contains('\0') {
+        return Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
+            .map_err(|_| invalid("a text cannot be encoded"));
+    }
+    Ok(Body::new(text))
 }
 
 /// Always base64: bytes of a file must arrive as they are, whatever line ends are in them.

@@ -125,6 +125,27 @@ fn files_and_texts_arrive_as_they_were() {
 }
 
 #[test]
+fn a_nul_in_a_text_is_encoded() {
+    let mut email = Email { text: Some("a\0b\n.\n".to_owned()), html: Some("<p>\0</p>".to_owned()), ..text_mail() };
+    email.alternatives = vec![Alternative { content_type: "text/calendar".to_owned(), content: b"\0".to_vec() }];
+    let source = source(email);
+    assert!(!source.contains('\0'), "{source:?}");
+    assert_eq!(parse(&source).body_text(0).unwrap().trim_end(), "a\0b\r\n.");
+}
+
+#[test]
+fn what_the_rules_let_pass_fits_into_lines_of_998() {
+    for text in [" ".repeat(899), format!("a{}b", " ".repeat(890)), "\"".repeat(449), format!("{} ", "\\ ".repeat(400))]
+    {
+        let mut email = Email { subject: Some(text.clone()), ..text_mail() };
+        email.to[0].name = Some(text.clone());
+        email.headers.insert("X".repeat(76), text);
+        let longest = source(email).lines().map(str::len).max().unwrap();
+        assert!(longest <= 998, "{longest}");
+    }
+}
+
+#[test]
 fn headers_name_to_and_cc_and_never_bcc() {
     let mut email = text_mail();
     email.to[0].name = Some("Ада \"Countess\" <x@y>, O'Hara".to_owned());
