@@ -60,7 +60,7 @@ enum Said {
 
 pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
     let status = reply.status;
-    let ((class, reason), words) = match said(&reply.body) {
+    let ((class, reason), words) = match said(&reply.body, endpoint) {
         Said::Ok { reply } if status == 200 => return Answer::Delivered { reply },
         Said::Ok { reply } => (by_status(status), reply),
         Said::Code { code, details } => (by_code(status, &code), [code, details].join(" ").trim_end().to_owned()),
@@ -84,13 +84,14 @@ pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
     }
 }
 
-fn said(body: &ReplyBody) -> Said {
+fn said(body: &ReplyBody, endpoint: Endpoint) -> Said {
     let text = match body {
         ReplyBody::Whole(text) => text.trim(),
         ReplyBody::TooLarge => return Said::Other { excerpt: "a reply far larger than Slack's are".to_owned() },
         ReplyBody::Lost => return Said::Other { excerpt: "the reply broke off".to_owned() },
     };
-    if text == "ok" {
+    // The Web API always answers in JSON: a bare `ok` comes from something else, many a health check for one.
+    if text == "ok" && endpoint == Endpoint::Webhook {
         return Said::Ok { reply: text.to_owned() };
     }
     match serde_json::from_str::<Json>(text) {
@@ -104,7 +105,7 @@ fn said(body: &ReplyBody) -> Said {
             Said::Code { code: excerpt(&code), details: excerpt(&details) }
         }
         _ if text.starts_with('<') => Said::Page,
-        _ if is_code(text) => Said::Code { code: text.to_owned(), details: String::new() },
+        _ if is_code(text) && text != "ok" => Said::Code { code: text.to_owned(), details: String::new() },
         _ if text.is_empty() => Said::Other { excerpt: "an empty reply".to_owned() },
         _ => Said::Other { excerpt: excerpt(text) },
     }

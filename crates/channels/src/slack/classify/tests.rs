@@ -119,8 +119,10 @@ fn only_a_200_that_says_ok_is_delivered() {
     let ok = r#"{"ok":true,"channel":"C1","ts":"1503435956.000247"}"#;
     let said = |reply: &Reply| classify(reply, Endpoint::Api);
     assert_eq!(said(&reply(200, ok)), Answer::Delivered { reply: "ok ts=1503435956.000247".into() });
-    assert_eq!(said(&reply(200, "ok")), Answer::Delivered { reply: "ok".into() });
-    for (status, body) in [(201, ok), (201, "ok"), (200, ""), (200, "OK!"), (200, r#"{"ok":true"#), (200, "{}")] {
+    assert_eq!(classify(&reply(200, "ok"), Endpoint::Webhook), Answer::Delivered { reply: "ok".into() });
+    for (status, body) in
+        [(201, ok), (200, "ok"), (201, "ok"), (200, ""), (200, "OK!"), (200, r#"{"ok":true"#), (200, "{}")]
+    {
         check(Endpoint::Api, &reply(status, body), "unknown", Reason::Protocol);
     }
     check(Endpoint::Webhook, &reply(500, "ok"), "transient", Reason::Unavailable);
