@@ -1,8 +1,12 @@
 //! What could not be delivered, kept where an operator sees it and can send it again.
 
-use crate::{fingerprint::Fingerprint, ids::ChannelName, outcome::DeadReason, record::RecordHeader, time::Timestamp};
+use crate::{
+    fingerprint::Fingerprint, ids::ChannelName, limits::DEAD_LETTER_TEXT_BYTES_MAX, outcome::DeadReason,
+    record::RecordHeader, time::Timestamp,
+};
 
-/// One dead letter, with the original record byte for byte.
+/// One dead letter, with the original record byte for byte. What is read out of the record (source, key, type,
+/// recipient) is [`cut`]: written twice in full, a large field would make the letter too large for its topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The delivery's fingerprint; for an unreadable record the fingerprint of lane and position.
@@ -43,4 +47,14 @@ pub struct DeadLetter {
     pub value: Option<Vec<u8>>,
     /// The original's headers.
     pub headers: Vec<RecordHeader>,
+}
+
+/// The first [`DEAD_LETTER_TEXT_BYTES_MAX`] bytes of a text, or a little less: no character is cut in two.
+#[must_use]
+pub fn cut(text: &str) -> String {
+    let mut end = text.len().min(DEAD_LETTER_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 pub const ANSWER_CHARS_MAX: usize = 400;
 /// Bytes of an `event_key`, a `source` or a `type`.
 pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes kept of an event's source, key and type and of a recipient beside the original record in a dead letter. All of
+/// them and the record together must fit into the dead-letter topic, which takes 64 KiB more than the events topic.
+pub const DEAD_LETTER_TEXT_BYTES_MAX: usize = 4_096;
 /// Recipients of one event on one channel (`to`, `cc` and `bcc` together).
 pub const RECIPIENTS_MAX: usize = 1_000;
 /// Bytes of one header value or subject.

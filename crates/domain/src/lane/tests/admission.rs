@@ -70,6 +70,19 @@ fn an_invalid_address_dies_alone_and_the_record_closes_when_all_are_settled() {
     assert_eq!(lane.position(), Some(1));
 }
 
+/// A letter that is too large for its topic would stop the lane, and one record with it everything behind.
+#[test]
+fn a_dead_letter_stays_small_beside_its_record() {
+    let mut lane = LaneUnderTest::reading();
+    let endless = format!("ä{}", "ää".repeat(100_000));
+    lane.polled([mail(0, "order").to(&[&endless]).with(|event| event.event_type = "t".repeat(100_000))]);
+    let letter = &lane.dead[0];
+    let texts = [&letter.source, &letter.event_key, &letter.event_type, &letter.recipient];
+    let bytes: usize = texts.into_iter().flatten().map(String::len).sum();
+    assert!(bytes + letter.detail.len() < 4 * limits::DEAD_LETTER_TEXT_BYTES_MAX, "{bytes}");
+    assert!(letter.recipient.as_ref().is_some_and(|recipient| endless.starts_with(recipient.as_str())));
+}
+
 #[test]
 fn a_malformed_record_is_kept_byte_for_byte_and_the_partition_goes_on() {
     let mut lane = LaneUnderTest::reading();
