@@ -49,6 +49,10 @@ fn each_problem_has_its_pointer() {
     check(|email| email.subject = Some("a\0".to_owned()), &["/email/subject"]);
     check(|email| email.subject = Some("a ".repeat(HEADER_BYTES_MAX)), &["/email/subject"]);
     check(|email| email.subject = Some("a".repeat(HEADER_WORD_BYTES_MAX + 1)), &["/email/subject"]);
+    check(|email| email.subject = Some(" ".repeat(HEADER_WORD_BYTES_MAX + 1)), &["/email/subject"]);
+    check(|email| email.subject = Some(format!("a{}b", " ".repeat(HEADER_WORD_BYTES_MAX))), &["/email/subject"]);
+    check(|email| email.to[0].name = Some("\"".repeat(HEADER_WORD_BYTES_MAX / 2 + 1)), &["/email/to/0/name"]);
+    check(|email| email.subject = Some("ab ".repeat(HEADER_WORD_BYTES_MAX)), &[]);
     check(|email| email.subject = Some("ä".repeat(HEADER_WORD_BYTES_MAX + 1)), &[]);
     check(|email| attach(email, "a\n.pdf", "application/pdf", None), &["/email/attachments/0/filename"]);
     check(|email| attach(email, "a", "pdf", None), &["/email/attachments/0/content_type"]);
