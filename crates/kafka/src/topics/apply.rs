@@ -1,6 +1,6 @@
 //! Makes the topics what they should be. Never shrinks, deletes or adds partitions.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use rdkafka::{
     admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
@@ -9,10 +9,14 @@ use rdkafka::{
 };
 
 use super::{
-    admin::{Cluster, Topic, options},
+    admin::{Cluster, Topic, options, shapes},
     plan::{TopicPlan, TopicSpec},
 };
 use crate::{KafkaError, KafkaSettings};
+
+/// How long new topics may take until the cluster shows them.
+const SHOWN_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One thing that was done, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +72,24 @@ pub async fn apply(kafka: &KafkaSettings, plan: &TopicPlan, dry_run: bool) -> Re
             Some(topic) => changes.extend(alter(&cluster, topic, &mut spec, dry_run).await?),
         }
     }
+    if !dry_run && changes.iter().any(|change| matches!(change, Change::Created { .. })) {
+        await_topics(&cluster, &names).await?;
+    }
     Ok(changes)
+}
+
+/// A broker tells of a new topic some time after the controller has made it. Who comes after us shall find it: waits until
+/// the cluster shows all of `names`, and after a while no longer, because they were made.
+async fn await_topics(cluster: &Cluster, names: &[String]) -> Result<(), KafkaError> {
+    let deadline = tokio::time::Instant::now() + SHOWN_WITHIN;
+    while shapes(Arc::clone(&cluster.client), names).await?.1.len() < names.len() {
+        if deadline < tokio::time::Instant::now() {
+            tracing::warn!("the topics were made, but the cluster does not show all of them yet");
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
 }
 
 async fn create(

@@ -56,6 +56,19 @@ async fn applying_twice_changes_nothing_and_check_agrees() {
     }
 }
 
+/// Scripts run one after the other: what apply has made is there when it is done, however slow the broker tells of it.
+#[tokio::test]
+async fn what_was_applied_is_there_at_once() {
+    let kafka = RealKafka::shared();
+    let settings = settings(kafka.bootstrap_servers());
+    for _ in 0..5 {
+        let plan = TopicPlan { partitions: 24, ..plan(kafka.unique("prompt")) };
+        assert_eq!(apply(&settings, &plan, false).await.unwrap().len(), 4);
+        let left = check(&settings, &plan).await.unwrap();
+        assert!(left.iter().all(|problem| problem.severity == Severity::Warning), "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
     let kafka = RealKafka::shared();
