@@ -47,9 +47,15 @@ impl Lane {
                 }
                 self.end(id, Ending { outcome: Outcome::Delivered, dead: None, reason: None }, now);
             }
-            Answer::NotPermitted | Answer::Misconfigured { .. } => {
+            Answer::NotPermitted => {
                 self.unmark(id, now);
                 self.make_ready_first(id);
+            }
+            // To the end of the queue: a relay may want credentials for this recipient alone, and the next probe must
+            // not be the same delivery again, or it would stop the others for ever.
+            Answer::Misconfigured { .. } => {
+                self.unmark(id, now);
+                self.make_ready(id);
             }
             Answer::Throttled { failure, .. } => {
                 self.unmark(id, now);

@@ -129,6 +129,21 @@ fn a_misconfigured_destination_stops_burns_nothing_and_is_probed_every_minute() 
 }
 
 #[test]
+fn the_next_probe_is_another_delivery() {
+    let mut settings = mail_settings();
+    settings.destinations[0].1 = 1;
+    let mut lane = LaneUnderTest::reading_with(settings);
+    lane.polled([mail(0, "a"), mail(1, "b"), mail(2, "c")]);
+    lane.answer("a", misconfigured());
+    lane.advance(minutes(1));
+    assert_eq!(lane.running(), ["b"]);
+    lane.answer("b", delivered());
+    assert_eq!(lane.running(), ["c"]);
+    lane.answer("c", delivered());
+    assert_eq!(lane.running(), ["a"]);
+}
+
+#[test]
 fn a_probe_that_does_not_connect_mends_nothing() {
     let mut lane = LaneUnderTest::reading();
     lane.polled([mail(0, "a"), mail(1, "b")]);
