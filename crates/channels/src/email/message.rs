@@ -229,7 +229,10 @@ fn alternative_part(alternative: &Alternative) -> Result<SinglePart, Failure> {
 
 fn attachment_part(attachment: &Attachment) -> Result<SinglePart, Failure> {
     let kind = content_type(&attachment.content_type)?;
-    let body = base64_body(&attachment.content)?;
+    let body = match mail_body(attachment) {
+        Some(body) => body,
+        None => base64_body(&attachment.content)?,
+    };
     let filename = attachment.filename.clone();
     Ok(match &attachment.content_id {
         Some(id) if filename.is_empty() => Part::new_inline(id.clone()).body(body, kind),
@@ -239,6 +242,16 @@ fn attachment_part(attachment: &Attachment) -> Result<SinglePart, Failure> {
         }
         None => Part::new(filename).body(body, kind),
     })
+}
+
+/// A mail that travels as an attachment may not be encoded (RFC 2046, 5.2.1), readers would show its base64: as 7bit where
+/// it is, which it almost always is.
+fn mail_body(attachment: &Attachment) -> Option<Body> {
+    if !attachment.content_type.to_ascii_lowercase().starts_with("message/") {
+        return None;
+    }
+    let text = std::str::from_utf8(&attachment.content).ok().filter(|text| !text.contains('\0'))?;
+    Body::new_with_encoding(encode::crlf(text), ContentTransferEncoding::SevenBit).ok()
 }
 
 fn content_type(text: &str) -> Result<ContentType, Failure> {

@@ -125,6 +125,19 @@ fn files_and_texts_arrive_as_they_were() {
 }
 
 #[test]
+fn an_attached_mail_is_not_encoded_where_it_need_not_be() {
+    let attached = |content: &str| {
+        let content = content.as_bytes().to_vec();
+        let original = Attachment { content, ..file("original.eml", "message/rfc822", None) };
+        source(Email { attachments: vec![original], ..text_mail() })
+    };
+    assert!(attached("Subject: a\n\nb\n").contains("Content-Transfer-Encoding: 7bit\r\n\r\nSubject: a\r\n\r\nb\r\n"));
+    for content in ["Subject: ä\n", "a\0b", "x".repeat(1_000).as_str()] {
+        assert!(attached(content).contains("Content-Transfer-Encoding: base64"), "{content}");
+    }
+}
+
+#[test]
 fn a_nul_in_a_text_is_encoded() {
     let mut email = Email { text: Some("a\0b\n.\n".to_owned()), html: Some("<p>\0</p>".to_owned()), ..text_mail() };
     email.alternatives = vec![Alternative { content_type: "text/calendar".to_owned(), content: b"\0".to_vec() }];
