@@ -27,6 +27,6 @@ pub use client::boot_time;
 pub use error::KafkaError;
 pub use ledger::{Ledger, LedgerEvent, LedgerSettings, Positions};
 pub use producer::{ProduceError, Producer, ProducerSettings};
-pub use settings::{KafkaSettings, RefusedProperty, refused_properties};
+pub use settings::{KafkaSettings, RefusedProperty, refused_properties, unusable_properties};
 pub use source::{CommitFailure, CommitFailureKind, CommitPosition, Source, SourceEvent, SourceSettings};
 pub use writer::{Write, WriteEvent, WriteFailure, WriteFailureKind, Writer};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, error::KafkaError, types::RDKafkaConfRes};
 
 /// Where Kafka is and how to speak to it.
 #[derive(Clone, Default)]
@@ -60,6 +60,20 @@ const fn refused(name: &'static str, reason: &'static str) -> RefusedProperty {
 #[must_use]
 pub fn refused_properties(properties: &BTreeMap<String, String>) -> Vec<RefusedProperty> {
     REFUSED.into_iter().filter(|property| properties.contains_key(property.name)).collect()
+}
+
+/// Those of the user's properties that librdkafka does not know, or whose value it does not take, each with words that
+/// read on from its name. The value is not in them: it may be a secret under a mistyped name. Opens no connection.
+#[must_use]
+pub fn unusable_properties(properties: &BTreeMap<String, String>) -> Vec<(&str, &'static str)> {
+    let problem = |name: &str, value: &str| match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => None,
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            Some("is no property of librdkafka")
+        }
+        Err(_) => Some("has a value that librdkafka does not take"),
+    };
+    properties.iter().filter_map(|(name, value)| Some((name.as_str(), problem(name, value)?))).collect()
 }
 
 impl KafkaSettings {

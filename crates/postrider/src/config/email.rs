@@ -1,6 +1,6 @@
 //! `[email]`: the mail server.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use postrider_domain::{Address, Secret, address};
 
@@ -57,7 +57,8 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Email> {
 
 fn read_server(section: &Section<'_>, configured: bool, in_scope: bool) -> Option<Email> {
     let host = section.text("host");
-    if host.as_ref().is_some_and(|host| host.contains(['/', ' ', '@'])) {
+    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if host.as_ref().is_some_and(|host| host.contains(['/', ' ', '@']) || (host.contains(':') && !is_address(host))) {
         section.problem("host", "must be a host's name or address alone; the port has a key of its own");
     }
     let port = section.integer("port", 1..=65_535);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use postrider_kafka::{KafkaSettings, refused_properties};
+use postrider_kafka::{KafkaSettings, refused_properties, unusable_properties};
 
 use super::section::Section;
 
@@ -53,11 +53,17 @@ pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
     let extra = section.section("properties");
     let written: BTreeMap<_, _> = extra.flat_texts().into_iter().collect();
     let refused = refused_properties(&written);
+    let unusable = unusable_properties(&written);
     for name in written.keys() {
         if let Some((_, instead)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == name) {
             extra.problem(name, format_args!("has a place of its own: {instead}"));
         } else if let Some(property) = refused.iter().find(|property| property.name == name) {
             extra.problem(name, format_args!("is set by Postrider itself: {}; remove it", property.reason));
+        } else if name != "session.timeout.ms"
+            && name != "heartbeat.interval.ms"
+            && let Some((_, problem)) = unusable.iter().find(|(unusable, _)| unusable == name)
+        {
+            extra.problem(name, format_args!("{problem}; mend or remove it"));
         }
     }
     properties.extend(written);
