@@ -107,7 +107,7 @@ fn the_compose_file_and_the_paper_say_the_same() {
     let words = |text: &str| text.replace(['#', '\\'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
     let (compose, paper) = (words(&text("docker-compose.yml")), words(&text(PAPER)));
     for command in [
-        "docker compose up --build --detach --wait",
+        "docker compose up --build --detach",
         "docker compose run --rm --no-deps ingest send --url http://ingest:8080 --api-key-file /run/postrider/shop",
         "docker compose up --detach --scale process=3",
     ] {

@@ -99,6 +99,8 @@ fn the_commands_of_the_runbooks_run() {
     world.produce(&[event("order-1")]);
     let processor = world.processor();
     world.settled("email");
+    let healthy = world.run(&["health", "--url", &format!("http://{}/readyz", processor.admin())]);
+    assert!(healthy.status.success(), "{healthy:?}");
     for command in &seen {
         // The record of the example lies where this world has one.
         let command = command.replace("--partition 2 --offset 5", "--partition 0 --offset 0");
