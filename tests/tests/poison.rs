@@ -1,0 +1,30 @@
+//! P5: one record that is out of all measure costs itself its delivery, and nobody else theirs.
+
+use postrider_domain::DeadReason;
+use postrider_testkit::kafka::RawRecord;
+use postrider_tests::{LONG, Settings, World, events, mail};
+
+const MIB: usize = 1024 * 1024;
+
+#[test]
+fn a_record_whose_dead_letter_would_be_too_large_does_not_stop_the_lane() {
+    let world = World::new("poison", Settings { partitions: 1, ..Settings::default() });
+    // What the dead letter repeats of the event makes it larger than any topic takes: key, recipient.
+    let long_key = RawRecord { key: None, ..events::record(&mail(&"k".repeat(2 * MIB), &["nobody"]), 1) };
+    let long_address = events::record(&mail("long-address", &[&"a".repeat(6 * MIB)]), 1);
+    world.produce_raw(&[long_key]); // one by one: together they are a batch that the topic does not take
+    world.produce_raw(&[long_address]);
+    world.produce(&[mail("good", &["ada@example.com"])]);
+    assert_eq!(world.ends()[&0], 3);
+    let processor = world.processor();
+    world.settled("email");
+
+    let subjects: Vec<_> = world.smtp.mails().iter().map(|mail| mail.text().contains("Subject: good")).collect();
+    assert_eq!(subjects, [true], "the good one alone");
+    let letters = world.dead_letters();
+    let reasons: Vec<_> = letters.iter().map(|letter| (letter.offset, letter.reason)).collect();
+    assert_eq!(reasons, [(0, DeadReason::InvalidAddress), (1, DeadReason::InvalidAddress)]);
+    assert!(letters.iter().all(|letter| letter.value.is_some()), "the original is kept, byte for byte");
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+}
