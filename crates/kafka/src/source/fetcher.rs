@@ -1,6 +1,10 @@
 //! The consumer that is in no group: reads the partitions it is told to, from the offsets it is told.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use postrider_domain::{Position, Record, RecordHeader, Timestamp};
 use rdkafka::{
@@ -145,20 +149,28 @@ fn take(reading: &mut BTreeMap<i32, Reading>, message: &BorrowedMessage<'_>) -> 
         return None;
     }
     reading.next = message.offset() + 1;
-    let headers = message.headers().map(|headers| {
-        let copy = |header: rdkafka::message::Header<'_, &[u8]>| RecordHeader {
-            name: header.key.to_owned(),
-            value: header.value.map(<[u8]>::to_vec),
-        };
-        headers.iter().map(copy).collect()
-    });
     Some(Record {
         position: Position { partition: message.partition(), offset: message.offset() },
         appended_at: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers: headers.unwrap_or_default(),
+        headers: message.headers().map(copy_headers).unwrap_or_default(),
     })
+}
+
+/// librdkafka's binding panics on a header name that is not UTF-8, which any client may write. Such a header is of no use
+/// to us, and must not take the thread with it: the record would stop every process it comes to.
+fn copy_headers(headers: &impl Headers) -> Vec<RecordHeader> {
+    let copy = |index| {
+        let header = headers.get(index);
+        RecordHeader { name: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) }
+    };
+    (0..headers.count())
+        .map(|index| {
+            catch_unwind(AssertUnwindSafe(|| copy(index)))
+                .unwrap_or_else(|_| RecordHeader { name: "(not UTF-8)".to_owned(), value: None })
+        })
+        .collect()
 }
 
 fn note_error(haul: &mut Haul, error: &RdKafkaError) {
@@ -170,5 +182,33 @@ fn note_error(haul: &mut Haul, error: &RdKafkaError) {
             Some(RDKafkaErrorCode::AllBrokersDown) => {} // the member hears of it too
             _ => tracing::warn!(error = %describe(error), "cannot fetch for now"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Header;
+
+    use super::*;
+
+    /// Three headers as the binding hands them over; the name of the second is not UTF-8.
+    struct Foreign;
+
+    impl Headers for Foreign {
+        fn count(&self) -> usize {
+            3
+        }
+
+        fn try_get(&self, index: usize) -> Option<Header<'_, &[u8]>> {
+            assert_ne!(index, 1, "not UTF-8");
+            Some(Header { key: ["a", "", "b"][index], value: Some(b"x") })
+        }
+    }
+
+    #[test]
+    fn a_header_name_that_is_not_utf8_costs_itself_alone() {
+        let headers: Vec<_> = copy_headers(&Foreign).into_iter().map(|header| (header.name, header.value)).collect();
+        let good = |name: &str| (name.to_owned(), Some(b"x".to_vec()));
+        assert_eq!(headers, [good("a"), ("(not UTF-8)".to_owned(), None), good("b")]);
     }
 }
