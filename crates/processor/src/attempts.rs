@@ -86,6 +86,18 @@ impl Attempts {
     }
 }
 
+/// The lane is gone, perhaps with an error while the rest of the process drains, and its partitions may be another's:
+/// nobody could write a receipt any more, so nothing may be sent.
+impl Drop for Attempts {
+    fn drop(&mut self) {
+        for running in self.running.values() {
+            // Also what has begun ends: a mail without its final dot is no mail.
+            let _has_not_begun = running.permit.revoke();
+            running.task.abort();
+        }
+    }
+}
+
 async fn run(
     channel: Arc<dyn Channel>,
     work: WorkId,
@@ -109,4 +121,74 @@ async fn run(
         },
     };
     drop(ended.send(Ended::Answered { work, answer, took: clock::boot().since(began) }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use postrider_channels::Destination;
+    use postrider_domain::{ChannelName, DestinationName, Fingerprint, Notification, Timestamp};
+
+    use super::*;
+
+    /// Shows its permit and then waits for ever, as for a connection that never gets free.
+    #[derive(Debug)]
+    struct Waiting(UnboundedSender<Permit>);
+
+    #[async_trait::async_trait]
+    impl Channel for Waiting {
+        fn name(&self) -> ChannelName {
+            ChannelName::Email
+        }
+
+        fn destinations(&self) -> Vec<Destination> {
+            Vec::new()
+        }
+
+        fn attempt_deadline(&self) -> Duration {
+            Duration::from_secs(60)
+        }
+
+        async fn attempt(&self, _: &Delivery, permit: &Permit) -> Answer {
+            self.0.send(permit.clone()).unwrap();
+            std::future::pending().await
+        }
+    }
+
+    fn attempt() -> Attempt {
+        let event = Notification {
+            source: "shop".to_owned(),
+            event_key: "order-1017".to_owned(),
+            event_type: "order.shipped".to_owned(),
+            occurred_at: Timestamp(0),
+            not_before: None,
+            expires_at: None,
+            template: None,
+            email: None,
+            slack: None,
+            metadata: BTreeMap::new(),
+        };
+        let delivery = Delivery {
+            id: Fingerprint([7; 16]),
+            channel: ChannelName::Email,
+            destination: DestinationName::new("relay"),
+            recipient: "ada@example.com".into(),
+            salt: None,
+            event: Arc::new(event),
+            trace_parent: None,
+        };
+        Attempt { work: 1, delivery, number: 1 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_outlives_its_lane_sends_nothing() {
+        let (asked, mut permits) = unbounded_channel();
+        let (mut attempts, _ended) = Attempts::new(Arc::new(Waiting(asked)));
+        attempts.start(attempt(), Permit::always());
+        let permit = permits.recv().await.unwrap();
+        drop(attempts);
+        assert!(!permit.begin());
+        assert!(permits.recv().await.is_none(), "its task has ended, and the connection it held with it");
+    }
 }

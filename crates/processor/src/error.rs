@@ -38,6 +38,16 @@ pub enum LaneError {
         /// Which lane.
         lane: String,
     },
+    /// One of its threads panicked, which is a defect.
+    #[error(
+        "lane {lane} stopped: its {thread} thread has died; start the process again and report the panic in its log"
+    )]
+    ThreadDied {
+        /// Which lane.
+        lane: String,
+        /// Which thread.
+        thread: &'static str,
+    },
     /// The lane's task panicked, which is a defect.
     #[error("lane {lane} panicked")]
     Panicked {

@@ -24,6 +24,8 @@ pub(crate) enum Input {
     Tick,
     Ledger(LedgerEvent),
     Source(SourceEvent),
+    /// This thread has ended without a last word, which only a defect explains.
+    Dead(&'static str),
 }
 
 /// The ends of all channels.
@@ -47,7 +49,8 @@ pub(crate) fn ticks() -> Interval {
 }
 
 impl Inputs {
-    /// The senders live in the pipeline's own handles, so no channel ends before the lane does.
+    /// Most senders live in the pipeline's own handles, so their channels do not end before the lane does. Those of the
+    /// ledger and the source live in threads; a lane must not wait for ever for one that is gone.
     pub(crate) async fn next(&mut self) -> Input {
         let stop_seen = self.stop_seen;
         tokio::select! {
@@ -60,8 +63,8 @@ impl Inputs {
             Some(written) = self.written.recv() => Input::Written(written),
             Some(checked) = self.checked.recv() => Input::Checked(checked),
             _ = self.ticks.tick() => Input::Tick,
-            Some(event) = self.ledger.recv() => Input::Ledger(event),
-            Some(event) = self.source.recv() => Input::Source(event),
+            event = self.ledger.recv() => event.map_or(Input::Dead("ledger"), Input::Ledger),
+            event = self.source.recv() => event.map_or(Input::Dead("source"), Input::Source),
         }
     }
 }
@@ -86,4 +89,33 @@ pub(crate) fn positions(positions: Positions) -> postrider_domain::start::Positi
     let Positions { committed, low, high, ledger_high } = positions;
     let committed = committed.map(|(position, metadata)| postrider_domain::start::Committed { position, metadata });
     postrider_domain::start::Positions { committed, low, high, ledger_high }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{channel, unbounded_channel};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_is_gone_is_noticed() {
+        for dies in ["ledger", "source"] {
+            let (_stop, stop) = watch::channel(false);
+            let (_ended, ended) = unbounded_channel();
+            let (_written, written) = unbounded_channel();
+            let (_checked, checked) = unbounded_channel();
+            let ((ledger_thread, ledger), (source_thread, source)) = (channel(1), channel(1));
+            let (mut ledger_thread, mut source_thread) = (Some(ledger_thread), Some(source_thread));
+            let mut ticks = interval(Duration::from_secs(60));
+            ticks.reset();
+            let mut inputs = Inputs { stop, stop_seen: false, ended, written, checked, ledger, source, ticks };
+            if dies == "ledger" {
+                drop(ledger_thread.take())
+            } else {
+                drop(source_thread.take())
+            }
+            let found = inputs.next().await;
+            assert!(matches!(found, Input::Dead(thread) if thread == dies), "{found:?}");
+        }
+    }
 }
