@@ -1,6 +1,6 @@
 //! At every assignment: do the topics keep what we promise?
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use postrider_domain::{LaneName, time::BootTime};
 use postrider_kafka::{
@@ -8,9 +8,12 @@ use postrider_kafka::{
     topics::{self, Severity, TopicPlan},
 };
 use postrider_telemetry::{clock, spawn};
-use tokio::sync::{
-    Mutex,
-    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+use tokio::{
+    sync::{
+        Mutex,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
+    task::AbortHandle,
 };
 
 use crate::reader::chain;
@@ -37,6 +40,22 @@ struct Question {
 pub(crate) struct Gatekeeper {
     question: Option<Arc<Question>>,
     checked: UnboundedSender<Checked>,
+    /// The assignments that want an answer. Dropping a task ends its asking.
+    asking: HashMap<i32, Asking>,
+}
+
+#[derive(Debug)]
+struct Asking {
+    epoch: u64,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
 }
 
 impl Gatekeeper {
@@ -52,19 +71,42 @@ impl Gatekeeper {
             let (kafka, topics, lane) = (kafka.clone(), topics.clone(), lane.clone());
             Arc::new(Question { kafka, topics, lane, last: Mutex::new(None) })
         });
-        (Self { question, checked }, inbox)
+        (Self { question, checked, asking: HashMap::new() }, inbox)
     }
 
-    pub(crate) fn check(&self, partition: i32, epoch: u64) {
+    /// Ends with [`Checked`]. After a refusal it goes on looking, so that the partition is let in once its topics are
+    /// mended.
+    pub(crate) fn check(&mut self, partition: i32, epoch: u64) {
         let checked = self.checked.clone();
-        let Some(question) = self.question.clone() else {
-            drop(checked.send(Checked { partition, epoch, result: Ok(()) }));
-            return;
+        let task = match self.question.clone() {
+            None => {
+                drop(checked.send(Checked { partition, epoch, result: Ok(()) }));
+                None
+            }
+            Some(question) => {
+                let task = async move {
+                    let result = question.answer().await;
+                    let refused = result.is_err();
+                    drop(checked.send(Checked { partition, epoch, result }));
+                    if refused {
+                        question.until_mended().await;
+                        drop(checked.send(Checked { partition, epoch, result: Ok(()) }));
+                    }
+                };
+                Some(spawn("check topics", task).abort_handle())
+            }
         };
-        spawn("check topics", async move {
-            let result = question.answer().await;
-            drop(checked.send(Checked { partition, epoch, result }));
-        });
+        self.asking.insert(partition, Asking { epoch, task });
+    }
+
+    /// The partition is let go: no answer is wanted any more.
+    pub(crate) fn forget(&mut self, partition: i32) {
+        self.asking.remove(&partition);
+    }
+
+    /// Whether the answer is for the assignment that holds; one that comes late must not start a restore.
+    pub(crate) fn is_wanted(&self, checked: &Checked) -> bool {
+        self.asking.get(&checked.partition).is_some_and(|asking| asking.epoch == checked.epoch)
     }
 }
 
@@ -80,6 +122,17 @@ impl Question {
         let answer = self.ask().await;
         *last = Some((clock::boot(), answer.clone()));
         answer
+    }
+
+    /// Returns when the topics keep what we promise.
+    async fn until_mended(&self) {
+        const LOOK_AGAIN: Duration = Duration::from_secs(15);
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if self.answer().await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// A cluster that does not answer is asked again: only its answer counts.
@@ -101,5 +154,34 @@ impl Question {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_for_a_former_assignment_is_not_wanted() {
+        let plan = TopicPlan {
+            events: "notifications".to_owned(),
+            partitions: 1,
+            replication_factor: -1,
+            retention: Duration::from_secs(60),
+            give_up_after: Duration::from_secs(60),
+            body_max: 1,
+            lanes: Vec::new(),
+        };
+        let (mut gatekeeper, mut inbox) =
+            Gatekeeper::new(&KafkaSettings::default(), &plan, &LaneName::new("email"), false);
+        gatekeeper.check(0, 1);
+        let first = inbox.recv().await.unwrap();
+        assert!(gatekeeper.is_wanted(&first));
+        gatekeeper.check(0, 2);
+        assert!(!gatekeeper.is_wanted(&first), "assigned anew");
+        let second = inbox.recv().await.unwrap();
+        assert!(gatekeeper.is_wanted(&second));
+        gatekeeper.forget(0);
+        assert!(!gatekeeper.is_wanted(&second), "let go");
     }
 }

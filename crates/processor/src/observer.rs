@@ -156,7 +156,7 @@ impl Observer {
             Report::PartitionRefused { partition, detail } => tracing::error!(
                 lane,
                 record.partition = partition,
-                "partition refused: {detail}. It is looked at again at the next assignment"
+                "partition refused: {detail}. It is looked at again every 15 s, nothing is lost meanwhile"
             ),
             Report::PartitionReading { partition, position, receipts, unclean } => {
                 if let Some(since) = self.assigned_at.remove(partition) {

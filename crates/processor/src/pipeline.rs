@@ -74,7 +74,10 @@ impl Pipeline {
     fn obey(&mut self, command: Command) -> Option<Result<(), LaneError>> {
         match command {
             Command::Restore { partition, epoch } => self.gatekeeper.check(partition, epoch),
-            Command::Forget { partition } => self.ledger.forget(partition),
+            Command::Forget { partition } => {
+                self.gatekeeper.forget(partition);
+                self.ledger.forget(partition);
+            }
             Command::ReadFrom { partition, offset } => self.source.read_from(partition, offset),
             Command::Attempt(attempt) => self.attempts.start(attempt, self.lease.permit()),
             Command::Recall(work) => self.attempts.recall(work),
@@ -107,6 +110,7 @@ impl Pipeline {
                 Some(Event::Answered { work, answer })
             }
             Input::Written(event) => Some(written(event)),
+            Input::Checked(checked) if !self.gatekeeper.is_wanted(&checked) => None,
             Input::Checked(Checked { partition, epoch, result: Ok(()) }) => {
                 self.ledger.restore(partition, epoch);
                 None
@@ -117,6 +121,7 @@ impl Pipeline {
             Input::Tick => self.tick()?,
             Input::Ledger(event) => self.ledger_event(event),
             Input::Source(event) => self.source_event(event)?,
+            Input::Dead(thread) => return Err(LaneError::ThreadDied { lane: self.name.clone(), thread }),
         })
     }
 
