@@ -60,10 +60,7 @@ impl World {
     #[must_use]
     #[track_caller]
     pub fn ends(&self) -> BTreeMap<i32, i64> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.kafka.bootstrap_servers())
-            .create()
-            .expect("a consumer can be made");
+        let consumer = self.consumer();
         let mut ends = BTreeMap::new();
         // A broker that has just come back does not lead its partitions yet.
         wait_until("Kafka tells the partitions' ends", LONG, || {
@@ -72,6 +69,22 @@ impl World {
             ends.len() == usize::try_from(self.settings.partitions).expect("a small number")
         });
         ends
+    }
+
+    /// Members of a lane's group.
+    ///
+    /// # Panics
+    /// Kafka does not answer.
+    #[must_use]
+    #[track_caller]
+    pub fn members(&self, lane: &str) -> usize {
+        let groups = self.consumer().fetch_group_list(Some(&self.group(lane)), Duration::from_secs(20));
+        groups.expect("Kafka answers").groups().iter().map(|group| group.members().len()).sum()
+    }
+
+    fn consumer(&self) -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.kafka.bootstrap_servers()).create().expect("a consumer can be made")
     }
 
     /// Waits until the lane has committed everything there is.
