@@ -117,3 +117,26 @@ fn the_compose_file_and_the_paper_say_the_same() {
     let names: Vec<_> = entries(&services["services"]).into_iter().map(|(name, _)| name).collect();
     assert!(["ingest", "process", "keys", "kafka"].iter().all(|name| names.contains(name)));
 }
+
+/// The queries of the runbooks, read by Prometheus' own tool. That their metrics exist is shown above.
+#[test]
+fn queries_are_ones_that_prometheus_reads() {
+    let paper = text(PAPER);
+    let is_query = |span: &&str| {
+        ["sum ", "sum(", "max ", "max(", "rate(", "count ", "changes(", "histogram_quantile(", "up{"]
+            .iter()
+            .any(|start| span.starts_with(start))
+            || (span.starts_with("postrider_") && span.ends_with('}'))
+    };
+    let queries: Vec<_> = paper.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_query).collect();
+    assert!(queries.len() >= 20, "{queries:#?}");
+    let mut rules = String::from("groups:\n  - name: runbooks\n    rules:\n");
+    for (number, query) in queries.iter().enumerate() {
+        rules += &format!("      - record: runbook:query:{number}\n        expr: '{query}'\n");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rules.yml");
+    std::fs::write(&file, rules).unwrap();
+    let output = std::process::Command::new("promtool").args(["check", "rules"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
