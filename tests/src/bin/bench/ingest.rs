@@ -20,7 +20,11 @@ use crate::{
 pub(crate) const NOTHING: &str = "serve-nothing";
 
 const CONNECTIONS: usize = 64;
-const SINGLES: usize = 100_000;
+/// Postrider and its peer take turns, so that whatever else the machine does falls on both alike.
+const ROUNDS: usize = 7;
+/// Single POSTs in one round.
+const SINGLES: usize = 15_000;
+const WARM_UP: usize = 20_000;
 const BATCHES: usize = 1_000;
 const BATCH: usize = 100;
 
@@ -75,36 +79,65 @@ pub(crate) fn measure(kafka: &RealKafka) -> Result<Vec<Row>> {
     let process = Process::start("ingest", &format!("{lane}\n[ingest]\nlisten = \"{address}\"\n"))?;
     let nothing = Nothing::start()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let loads = runtime.block_on(async {
+    let measured = runtime.block_on(async {
         let path = "/v1/notifications";
         // Both servers, and Kafka's compiler, get warm before anything counts.
-        post(address, path, CONNECTIONS, SINGLES / 5, |number| body(20_000_000 + number)).await?;
-        post(nothing.address, path, CONNECTIONS, SINGLES / 5, body).await?;
+        post(address, path, CONNECTIONS, WARM_UP, |number| body(20_000_000 + number)).await?;
+        post(nothing.address, path, CONNECTIONS, WARM_UP, body).await?;
         let idle = post(address, path, 1, 300, |number| body(9_000_000 + number)).await?;
-        let noop = post(nothing.address, path, CONNECTIONS, SINGLES, body).await?;
-        let singles = post(address, path, CONNECTIONS, SINGLES, body).await?;
+        let mut rounds = Vec::new();
+        for round in 0..ROUNDS {
+            let noop = post(nothing.address, path, CONNECTIONS, SINGLES, body).await?;
+            let singles =
+                post(address, path, CONNECTIONS, SINGLES, move |number| body(round * SINGLES + number)).await?;
+            rounds.push(Round { noop, singles });
+        }
         let batches = post(address, "/v1/notifications/batch", 16, BATCHES, batch).await?;
-        anyhow::Ok([idle, noop, singles, batches])
+        anyhow::Ok(Measured { idle, rounds, batches })
     })?;
     drop(process);
-    Ok(rows(&loads))
+    Ok(rows(&measured))
 }
 
-fn rows([idle, nothing, singles, batches]: &[Load; 4]) -> Vec<Row> {
+/// The same load on both servers, one after the other.
+struct Round {
+    noop: Load,
+    singles: Load,
+}
+
+struct Measured {
+    idle: Load,
+    rounds: Vec<Round>,
+    batches: Load,
+}
+
+impl Measured {
+    fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
+        let mut figures: Vec<f64> = self.rounds.iter().map(figure).collect();
+        figures.sort_unstable_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    }
+}
+
+fn rows(measured: &Measured) -> Vec<Row> {
+    let Measured { idle, batches, .. } = measured;
+    let singles = measured.median(|round| round.singles.per_second);
+    let latency = measured.median(|round| round.singles.median.as_secs_f64() * 1e3);
+    let noop = measured.median(|round| round.noop.per_second);
     let events = batches.per_second * BATCH as f64;
     vec![
         Row {
-            what: format!("ingest, single POSTs over {CONNECTIONS} connections, acks=all"),
-            figure: format!("{:.0}/s, median {:.1} ms", singles.per_second, singles.median.as_secs_f64() * 1e3),
-            against: format!("axum that parses JSON, {:.0}/s", nothing.per_second),
-            ratio: Some(singles.per_second / nothing.per_second),
+            what: format!("ingest, single POSTs over {CONNECTIONS} connections, acks=all, {ROUNDS} rounds in turn"),
+            figure: format!("{singles:.0}/s, median {latency:.1} ms"),
+            against: format!("axum that parses JSON, {noop:.0}/s"),
+            ratio: Some(measured.median(|round| round.singles.per_second / round.noop.per_second)),
             wanted: "≥ 0.25",
         },
         Row {
             what: format!("ingest, batches of {BATCH}"),
             figure: format!("{events:.0} events/s"),
-            against: format!("single POSTs {:.0}/s", singles.per_second),
-            ratio: Some(events / singles.per_second),
+            against: format!("single POSTs {singles:.0}/s"),
+            ratio: Some(events / singles),
             wanted: "≥ 3",
         },
         Row {
