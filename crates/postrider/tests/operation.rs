@@ -133,6 +133,9 @@ fn a_gap_is_shown_first_and_accepted_only_with_execute() {
     place.run(&["topics", "apply"], 0);
     let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
     assert!(place.run(&accept, 0).contains("there is no gap"));
+    let asked = std::time::Instant::now();
+    place.run(&["offsets", "accept", "--lane", "email", "--partition", "99"], 1);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(30), "a partition that does not exist is not waited for");
 
     let records: Vec<_> = (0..3).map(|n| RawRecord::new(0, format!("key-{n}"), "x")).collect();
     kafka.produce(&place.topic, &records).unwrap();

@@ -1,6 +1,7 @@
 //! `postrider offsets accept`: goes on behind a gap that stopped a partition.
 
 use anyhow::Context;
+use postrider_kafka::topics;
 use postrider_processor::accept::{self, Place};
 use serde_json::json;
 
@@ -33,6 +34,14 @@ pub(crate) fn run(command: OffsetsCommand, global: &Global) -> Result<(), Failur
 
 async fn accept(place: &Place, execute: bool, json: bool) -> anyhow::Result<()> {
     let (lane, partition) = (&place.lane, place.partition);
+    // One that does not exist would be waited for.
+    let topic = &place.topics.events;
+    let count = topics::partition_count(&place.kafka, topic).await.context("cannot look at the events topic")?;
+    anyhow::ensure!(
+        partition < count,
+        "--partition {partition}: there is no such partition, {topic} has those from 0 to {}",
+        count - 1
+    );
     let standstill =
         accept::inspect(place).await.with_context(|| format!("cannot look at lane {lane}, partition {partition}"))?;
     let executed = execute && standstill.is_some();
