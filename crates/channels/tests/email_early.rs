@@ -52,7 +52,7 @@ async fn relay() -> (TcpListener, EmailChannel) {
     let from = Address { address: "no-reply@example.com".to_owned(), name: None };
     let port = listener.local_addr().unwrap().port();
     let mut settings = EmailSettings::new("127.0.0.1", port, TlsMode::None, from);
-    settings.deadlines = Deadlines::all(Duration::from_secs(10));
+    settings.deadlines = Deadlines::all(Duration::from_secs(60));
     (listener, EmailChannel::new(settings).unwrap())
 }
 
@@ -61,7 +61,7 @@ async fn relay() -> (TcpListener, EmailChannel) {
 async fn answered_early(early: &str) -> Answer {
     let (listener, channel) = relay().await;
     let mut email = mail_to("ada@example.com");
-    email.text = Some("0123456789abcdef\n".repeat(2_000_000));
+    email.text = Some(format!("{}\n", "x".repeat(900)).repeat(20_000));
     let large = delivery_of("order-1", "ada@example.com", email);
     let permit = Permit::always();
     let conversation = async {
