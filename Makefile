@@ -1,5 +1,5 @@
 # Thin over cargo: every target is one or a few commands that can be typed by hand.
-.PHONY: fmt fmt-check lint doc test demo bench tools
+.PHONY: fmt fmt-check lint doc test build demo bench tools
 
 # Formats everything.
 fmt:
@@ -19,6 +19,10 @@ doc:
 # Everything that must hold, real Kafka included. Builds the binary once, in the dev profile.
 test: tools fmt-check lint doc
 	cargo test --workspace --locked
+
+# The program as it is shipped; the image is built by the same command.
+build:
+	cargo build --release --locked
 
 # The main job with nothing else installed: a broker, ingest, both lanes, an inbox; 200 notifications through it.
 demo:
