@@ -57,8 +57,8 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Email> {
 
 fn read_server(section: &Section<'_>, configured: bool, in_scope: bool) -> Option<Email> {
     let host = section.text("host");
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    if host.as_ref().is_some_and(|host| host.contains(['/', ' ', '@']) || (host.contains(':') && !is_address(host))) {
+    let is_name = |host: &str| !host.contains(['/', ' ', '@', '[', ']', ':']);
+    if host.as_ref().is_some_and(|host| !is_name(host) && host.parse::<IpAddr>().is_err()) {
         section.problem("host", "must be a host's name or address alone; the port has a key of its own");
     }
     let port = section.integer("port", 1..=65_535);
@@ -73,7 +73,7 @@ fn read_server(section: &Section<'_>, configured: bool, in_scope: bool) -> Optio
             "must not be none for a server on another machine: use starttls or implicit, or set email.insecure = true",
         );
     }
-    let ca_file = section.readable_file("ca_file");
+    let ca_file = section.certificate_file("ca_file");
     let credentials = read_credentials(section, in_scope);
     let from = if configured {
         section.required("from", "mails need a sender, such as \"Shop <no-reply@example.com>\"")

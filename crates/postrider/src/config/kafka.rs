@@ -118,7 +118,8 @@ fn read_ssl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String,
         if section.has(key) && !used {
             section.problem(key, "has no use without TLS: set security_protocol to ssl or sasl_ssl, or remove it");
         }
-        if let Some(path) = section.readable_file(key) {
+        let path = if key == "ssl_key_file" { section.readable_file(key) } else { section.certificate_file(key) };
+        if let Some(path) = path {
             properties.insert(name.to_owned(), path.display().to_string());
         }
     }

@@ -7,6 +7,7 @@ use std::{
 
 use figment::value::{Dict, Value};
 use postrider_domain::Secret;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
     layers::{Layers, Origin, variable},
@@ -222,6 +223,17 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A PEM file with a certificate in it.
+    pub(super) fn certificate_file(&self, key: &str) -> Option<PathBuf> {
+        let path = self.readable_file(key)?;
+        let first = CertificateDer::pem_file_iter(&path).ok().and_then(|mut found| found.next());
+        if matches!(first, Some(Ok(_))) {
+            return Some(path);
+        }
+        self.problem(key, format_args!("{} is no PEM file with a certificate in it", path.display()));
+        None
     }
 
     /// Whether a secret was given in either form.
