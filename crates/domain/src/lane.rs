@@ -98,6 +98,7 @@ impl Lane {
             Event::Begun { work } => self.begun(work, now),
             Event::Written { token, result } => self.written(token, result, now),
             Event::Committed { result } => self.committed(result, now),
+            Event::Passed { partition, position } => self.passed(partition, position),
             Event::OutOfRange { partition } => self.out_of_range(partition),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
             Event::Lost(partitions) => self.lost(&partitions),

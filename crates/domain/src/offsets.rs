@@ -44,6 +44,11 @@ impl PartitionOffsets {
         self.next_unread = self.next_unread.max(offset + 1);
     }
 
+    /// Nothing that is not open lies below `position` any more.
+    pub fn pass_to(&mut self, position: i64) {
+        self.next_unread = self.next_unread.max(position);
+    }
+
     /// One delivery of the record is settled. `false`: the record was not open, which is a defect of the caller.
     pub fn settle_one(&mut self, offset: i64) -> bool {
         match self.open.get_mut(&offset) {

@@ -70,6 +70,8 @@ dead_reasons! {
     InvalidAddress = "invalid_address",
     /// The event cannot be made into a message (a control character in a header, for example).
     InvalidMessage = "invalid_message",
+    /// It stood in another partition than its key's, and that one would not take it.
+    Misplaced = "misplaced",
     /// The Slack destination is not configured.
     UnknownDestination = "unknown_destination",
     /// The same event key came before with other content.

@@ -243,6 +243,15 @@ impl Lane {
         self.take_in_hand(work, now);
     }
 
+    /// A misplaced record that could not be put where it belongs; its offset is open already.
+    pub(super) fn keep_misplaced(&mut self, record: &Arc<Record>, detail: &str, now: Now) {
+        let id = Fingerprint::of_position(&self.settings.name, &self.settings.topic, record.position);
+        let mut work = self.bare_work(record, Subject::Record { id, event: None });
+        let detail = format!("it stands in another partition than its key's, which does not take it: {detail}");
+        work.ending = Some(dead(DeadReason::Misplaced, detail));
+        self.take_in_hand(work, now);
+    }
+
     fn begin(&mut self, record: &Record, deliveries: usize) {
         if let Some(partition) = self.partitions.get_mut(&record.position.partition) {
             // The bytes as they came and, about as large, what was decoded from them.

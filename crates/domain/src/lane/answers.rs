@@ -91,10 +91,11 @@ impl Lane {
         }
     }
 
-    /// Throttled: the destination waits, and the delivery at the head of its queue with it, but not for ever.
+    /// Throttled: the destination waits, the delivery behind the others: one that alone is throttled again and again must
+    /// not stand in front of them. And not for ever.
     fn hold(&mut self, id: WorkId, failure: &Failure, now: Now) {
         match self.next_attempt(id, None, now) {
-            Next::After(_) => self.make_ready_first(id),
+            Next::After(_) => self.make_ready(id),
             Next::GiveUp => self.end(id, dead(DeadReason::GaveUp, failure.answer.clone()), now),
         }
     }

@@ -111,6 +111,13 @@ pub enum Event {
         /// Acknowledged, with the time it was sent at; or why not.
         result: Result<BootTime, String>,
     },
+    /// Below this position the partition holds nothing more for us.
+    Passed {
+        /// The partition.
+        partition: i32,
+        /// The next offset that may hold a record.
+        position: i64,
+    },
     /// The position to read from is no longer in the topic.
     OutOfRange {
         /// The partition.

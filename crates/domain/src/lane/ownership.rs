@@ -118,6 +118,13 @@ impl Lane {
         }
     }
 
+    /// Markers of transactions at the end count as done. Left unpassed they would be a gap once retention takes them.
+    pub(super) fn passed(&mut self, number: i32, position: i64) {
+        if let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.is_reading()) {
+            partition.offsets.pass_to(position);
+        }
+    }
+
     /// Retention or a truncation overtook us: what was not read may be gone.
     pub(super) fn out_of_range(&mut self, number: i32) {
         if let Some(partition) = self.partitions.get(&number).filter(|partition| partition.is_reading()) {

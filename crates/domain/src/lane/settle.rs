@@ -76,8 +76,24 @@ impl Lane {
         match result {
             Ok(()) => self.acknowledged(token, now),
             Err(WriteProblem::TimedOut) => self.write_again(token),
-            Err(WriteProblem::Refused(detail)) => self.commands.push(Command::Done(Err(Stop::Refused(detail)))),
+            Err(WriteProblem::Refused(detail)) => self.write_refused(token, detail, now),
             Err(WriteProblem::Fatal(detail)) => self.commands.push(Command::Done(Err(Stop::Fatal(detail)))),
+        }
+    }
+
+    /// Without its receipts and dead letters a lane cannot go on. A misplaced record that its own partition will not
+    /// take (the copy is a little larger) is one record's trouble: it is kept as a dead letter.
+    fn write_refused(&mut self, token: u64, detail: String, now: Now) {
+        let Some(Write::Replace { record, .. }) = self.writes.get(&token).map(|pending| pending.write.clone()) else {
+            self.commands.push(Command::Done(Err(Stop::Refused(detail))));
+            return;
+        };
+        let Some(pending) = self.writes.remove(&token) else { return };
+        self.writes_overdue -= usize::from(pending.overdue);
+        let held = self.partitions.get_mut(&pending.partition).filter(|held| held.epoch == pending.epoch);
+        if let Some(partition) = held {
+            partition.writing -= 1;
+            self.keep_misplaced(&record, &detail, now);
         }
     }
 

@@ -116,6 +116,21 @@ fn a_misplaced_record_moves_to_its_partition_and_is_open_until_that_is_durable()
 }
 
 #[test]
+fn a_misplaced_record_that_its_partition_refuses_is_kept_and_stops_nobody() {
+    let mut settings = mail_settings();
+    settings.partitions = 64;
+    let mut lane = LaneUnderTest::reading_with(settings);
+    lane.kafka_answers = false;
+    lane.polled([mail(0, "order-1")]);
+    lane.fail_next(crate::lane::WriteProblem::Refused("too large".into()));
+    assert_eq!(lane.waiting(), ["dead misplaced"]);
+    lane.kafka_answers = true;
+    lane.ack_all();
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(1));
+}
+
+#[test]
 fn not_before_waits_with_its_offset_open() {
     let mut lane = LaneUnderTest::reading();
     let later = lane.now().wall.after(minutes(10));

@@ -122,6 +122,20 @@ fn an_offset_out_of_range_stops_a_partition_that_reads() {
 }
 
 #[test]
+fn markers_at_the_end_count_as_done_and_open_records_do_not() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a")]);
+    lane.handle(Event::Passed { partition: 0, position: 2 });
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(0), "a is not settled");
+    lane.answer("a", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(2));
+    lane.bounds = (2, 2);
+    assert_eq!(stopped(&lane.successor()), 0, "retention took the record and the marker");
+}
+
+#[test]
 fn a_refused_partition_is_loud_and_idle() {
     let mut lane = LaneUnderTest::new(mail_settings());
     lane.handle(Event::Assigned(vec![0]));
