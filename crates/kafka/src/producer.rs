@@ -61,6 +61,9 @@ pub struct Producer {
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
 /// After which librdkafka gives a write up.
 const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// A broker handles one request of a connection at a time, and each carries one partition's batch. Three hide the way
+/// there and back; what would only stand in the broker's socket waits here instead, where the batch still grows.
+const REQUESTS_MAX: u8 = 3;
 
 impl Producer {
     /// Starts the producer and its thread; connects in the background.
@@ -73,6 +76,7 @@ impl Producer {
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: DELIVERY_TIMEOUT,
             linger: Duration::from_millis(1),
+            requests_max: REQUESTS_MAX,
         };
         Ok(Self { outlet: Outlet::start(kafka, &settings)? })
     }

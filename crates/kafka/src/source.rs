@@ -82,6 +82,13 @@ pub enum SourceEvent {
     },
     /// The end offset of partitions that are being read, every few seconds.
     Ends(Vec<(i32, i64)>),
+    /// Below this position the partition holds nothing more for us: only markers of transactions.
+    Passed {
+        /// The partition.
+        partition: i32,
+        /// The next offset that may hold a record.
+        position: i64,
+    },
     /// The position does not exist in the topic (any more). Reading of the partition has stopped; it stays ours.
     OutOfRange {
         /// The partition.

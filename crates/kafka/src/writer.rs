@@ -76,6 +76,7 @@ impl Writer {
             message_max_bytes,
             delivery_timeout: std::time::Duration::from_secs(30),
             linger: std::time::Duration::from_millis(2),
+            requests_max: 5,
         };
         Ok(Self { outlet: Outlet::start(kafka, &settings)?, events })
     }

@@ -175,6 +175,7 @@ impl Pipeline {
             SourceEvent::Committed { sent_at, result } => {
                 Some(Event::Committed { result: result.map(|_| sent_at).map_err(|failure| failure.detail) })
             }
+            SourceEvent::Passed { partition, position } => Some(Event::Passed { partition, position }),
             SourceEvent::OutOfRange { partition, .. } => Some(Event::OutOfRange { partition }),
             SourceEvent::Ends(ends) => {
                 self.gauges.ends(ends);

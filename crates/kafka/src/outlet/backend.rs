@@ -25,6 +25,7 @@ pub(super) type Client = BaseProducer<OutletContext>;
 pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> ClientConfig {
     let (timeout, linger) =
         (settings.delivery_timeout.as_millis().to_string(), settings.linger.as_millis().to_string());
+    let requests_max = settings.requests_max.to_string();
     let largest = settings.message_max_bytes.max(1_000_000).to_string();
     let overrides = [
         ("acks", "all"),
@@ -33,6 +34,7 @@ pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> Client
         ("compression.type", "lz4"),
         ("delivery.timeout.ms", timeout.as_str()),
         ("linger.ms", linger.as_str()),
+        ("max.in.flight.requests.per.connection", requests_max.as_str()),
         ("message.max.bytes", largest.as_str()),
         ("queue.buffering.max.kbytes", QUEUE_KIB),
         ("queue.buffering.max.messages", "100000"),

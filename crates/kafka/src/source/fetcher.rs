@@ -29,16 +29,19 @@ pub(super) struct Reading {
     /// The next offset to hand out; gaps may lie ahead of it.
     pub(super) next: i64,
     pub(super) paused: bool,
-    /// The end that is known to hold nothing more for us, whatever its offset says.
-    pub(super) end_seen: i64,
+    /// The end as it was before this reading began. If librdkafka reaches it without a record, what lies between is not
+    /// for us: markers of transactions.
+    pub(super) proves: Option<i64>,
 }
 
 /// What one look at the topic brought.
 #[derive(Debug, Default)]
 pub(super) struct Haul {
     pub(super) records: Vec<Record>,
-    /// Partitions of which everything has been read.
-    pub(super) at_end: Vec<i32>,
+    /// Some partition has been read to its end.
+    pub(super) at_end: bool,
+    /// Partitions that hold nothing for us below this position.
+    pub(super) passed: Vec<(i32, i64)>,
     /// Some position does not exist; librdkafka does not say which.
     pub(super) out_of_range: bool,
     pub(super) fatal: Option<String>,
@@ -77,7 +80,7 @@ impl Fetcher {
         list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         self.consumer.incremental_assign(&list)?;
         self.consumer.resume(&list)?; // a pause survives assignments
-        let reading = Reading { next: offset, paused: false, end_seen: 0 };
+        let reading = Reading { next: offset, paused: false, proves: None };
         self.reading.insert(partition, reading);
         Ok(())
     }
@@ -129,6 +132,10 @@ impl Fetcher {
                         haul.records.push(record);
                     }
                 }
+                Some(Err(RdKafkaError::PartitionEOF(partition))) => {
+                    haul.at_end = true;
+                    haul.passed.extend(pass(&mut self.reading, partition));
+                }
                 Some(Err(error)) => note_error(&mut haul, &error),
             }
             wait = Duration::ZERO;
@@ -149,6 +156,7 @@ fn take(reading: &mut BTreeMap<i32, Reading>, message: &BorrowedMessage<'_>) -> 
         return None;
     }
     reading.next = message.offset() + 1;
+    reading.proves = None;
     Some(Record {
         position: Position { partition: message.partition(), offset: message.offset() },
         appended_at: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
@@ -173,9 +181,16 @@ fn copy_headers(headers: &impl Headers) -> Vec<RecordHeader> {
         .collect()
 }
 
+/// The end is reached: what was to be proven, is.
+fn pass(reading: &mut BTreeMap<i32, Reading>, partition: i32) -> Option<(i32, i64)> {
+    let reading = reading.get_mut(&partition)?;
+    let end = reading.proves.take().filter(|end| reading.next < *end)?;
+    reading.next = end;
+    Some((partition, end))
+}
+
 fn note_error(haul: &mut Haul, error: &RdKafkaError) {
     match error {
-        RdKafkaError::PartitionEOF(partition) => haul.at_end.push(*partition),
         RdKafkaError::MessageConsumptionFatal(_) => haul.fatal = Some(describe(error)),
         _ => match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => haul.out_of_range = true,

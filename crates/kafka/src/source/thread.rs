@@ -15,7 +15,7 @@ use super::{
     fetcher::{Fetcher, Haul},
     member::{Member, Notice},
     outbox::Outbox,
-    watch::{Look, Watch},
+    watch::{Look, Stalled, Watch},
 };
 use crate::{KafkaError, KafkaSettings};
 
@@ -194,33 +194,22 @@ impl SourceThread {
 
     /// Takes records in; also the pause between two rounds when there are none.
     fn fetch(&mut self) -> Step {
-        let Haul { records, at_end, out_of_range, fatal } = self.fetcher.poll(IDLE);
+        let Haul { records, at_end, passed, out_of_range, fatal } = self.fetcher.poll(IDLE);
         if let Some(detail) = fatal {
             return Step::Fail(detail);
         }
-        if !records.is_empty() || !at_end.is_empty() {
+        if !records.is_empty() || at_end {
             self.available();
         }
+        // Before the records: those of the same partition lie above.
+        for (partition, position) in passed {
+            self.outbox.news(SourceEvent::Passed { partition, position });
+        }
         self.outbox.records(records);
-        self.note_ends(&at_end);
         if out_of_range {
             self.find_outside();
         }
         Step::GoOn
-    }
-
-    /// librdkafka has read to the end: what the end's offset says beyond the position is a gap.
-    fn note_ends(&mut self, at_end: &[i32]) {
-        for partition in at_end {
-            // Only a partition that looked stalled is worth the question.
-            let Some(reading) = self.fetcher.reading.get(partition).filter(|reading| reading.end_seen != 0) else {
-                continue;
-            };
-            let end = self.fetcher.watermarks(*partition, IDLE * 50).map_or(reading.end_seen, |(_, end)| end);
-            if let Some(reading) = self.fetcher.reading.get_mut(partition) {
-                reading.end_seen = end;
-            }
-        }
     }
 
     fn wait_for_room(&mut self) -> Step {
@@ -251,15 +240,17 @@ impl SourceThread {
             report("stop reading", self.fetcher.stop(&[partition]));
             self.outbox.news(SourceEvent::OutOfRange { partition, detail });
         }
-        for (partition, next) in look.stalled {
-            tracing::error!(
-                partition,
-                position = next,
-                "no record for a minute although there are more; starting over"
-            );
+        for Stalled { partition, next, end, again } in look.stalled {
+            if again {
+                tracing::error!(
+                    partition,
+                    position = next,
+                    "no record for a minute although there are more; starting over"
+                );
+            }
             report("start over", self.fetcher.read_from(partition, next));
             if let Some(reading) = self.fetcher.reading.get_mut(&partition) {
-                reading.end_seen = 1; // asks for the end once it is reached, see `note_ends`
+                reading.proves = Some(end);
             }
         }
         if !look.ends.is_empty() {

@@ -9,14 +9,33 @@ use std::{
 use super::fetcher::Fetcher;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// A partition that is behind so long is read again from its position: either there was nothing for us, or it stalled.
+const DOUBTED_AFTER: Duration = Duration::from_secs(10);
 const STALLED_AFTER: Duration = Duration::from_secs(60);
 /// Per partition; the look ends with the first that is not answered.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(super) struct Watch {
     next: Instant,
-    /// Partitions that were behind at the last look: the position, and since when it is that.
-    behind: BTreeMap<i32, (i64, Instant)>,
+    /// Partitions that were behind at the last look.
+    behind: BTreeMap<i32, Behind>,
+}
+
+/// A partition that does not get on.
+struct Behind {
+    next: i64,
+    since: Instant,
+    started_over: bool,
+}
+
+/// A partition to be read again from its position.
+#[derive(Debug)]
+pub(super) struct Stalled {
+    pub(super) partition: i32,
+    pub(super) next: i64,
+    pub(super) end: i64,
+    /// It was read again before, and did not get on.
+    pub(super) again: bool,
 }
 
 /// What the look found.
@@ -26,8 +45,8 @@ pub(super) struct Look {
     pub(super) ends: Vec<(i32, i64)>,
     /// Partitions whose position does not exist, with the words for it.
     pub(super) outside: Vec<(i32, String)>,
-    /// Partitions that stand still, with the position to start over from.
-    pub(super) stalled: Vec<(i32, i64)>,
+    /// Partitions that stand still.
+    pub(super) stalled: Vec<Stalled>,
 }
 
 impl Watch {
@@ -50,25 +69,28 @@ impl Watch {
             if reading.next < low || end < reading.next {
                 let detail = format!("position {}, but the partition holds {low} to {end}", reading.next);
                 look.outside.push((*partition, detail));
-            } else if reading.paused || end <= reading.next.max(reading.end_seen) {
+            } else if reading.paused || end <= reading.next {
                 self.behind.remove(partition);
-            } else if self.stands_still(*partition, reading.next) {
-                look.stalled.push((*partition, reading.next));
+            } else if let Some(again) = self.stands_still(*partition, reading.next) {
+                look.stalled.push(Stalled { partition: *partition, next: reading.next, end, again });
             }
         }
         look
     }
 
-    /// Whether the partition has been behind at this very position for too long.
-    fn stands_still(&mut self, partition: i32, next: i64) -> bool {
-        let entry = self.behind.entry(partition).or_insert((next, Instant::now()));
-        if entry.0 != next {
-            *entry = (next, Instant::now());
+    /// Whether the partition has been behind at this very position for too long; true: once more.
+    fn stands_still(&mut self, partition: i32, next: i64) -> Option<bool> {
+        let fresh = || Behind { next, since: Instant::now(), started_over: false };
+        let behind = self.behind.entry(partition).or_insert_with(fresh);
+        if behind.next != next {
+            *behind = fresh();
         }
-        let stalled = STALLED_AFTER <= entry.1.elapsed();
-        if stalled {
-            self.behind.remove(&partition);
+        let again = behind.started_over;
+        let patience = if again { STALLED_AFTER } else { DOUBTED_AFTER };
+        if behind.since.elapsed() < patience {
+            return None;
         }
-        stalled
+        *behind = Behind { started_over: true, ..fresh() };
+        Some(again)
     }
 }

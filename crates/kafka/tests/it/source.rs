@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 use postrider_domain::RecordHeader;
 use postrider_kafka::CommitFailureKind;
 use postrider_testkit::kafka::{RawRecord, RealKafka};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 
 use crate::support::{Lane, topic, until};
 
@@ -177,4 +181,32 @@ fn a_topic_that_is_created_later_is_found() {
     kafka.create_topic(&topic, 1, &[]).unwrap();
     lane.until_owns(1);
     until("nothing else", || Some(()));
+}
+
+#[test]
+fn the_marker_of_a_transaction_is_passed_and_no_record_with_it() {
+    let kafka = RealKafka::shared();
+    let (topic, group) = topic(kafka, "marker", 1, &[]);
+    let mut lane = Lane::join(kafka.bootstrap_servers(), &group, &topic);
+    lane.until_owns(1);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("transactional.id", &topic)
+        .create()
+        .unwrap();
+    let patience = Duration::from_secs(20);
+    producer.init_transactions(patience).unwrap();
+    let send = || producer.send(BaseRecord::<[u8], [u8]>::to(&topic).partition(0).payload(b"x")).unwrap();
+    producer.begin_transaction().unwrap();
+    send();
+    producer.commit_transaction(patience).unwrap();
+    // Until it is committed it is not ours to read, nor to pass.
+    producer.begin_transaction().unwrap();
+    send();
+    producer.flush(patience).unwrap();
+    lane.until("passed", |lane| (!lane.passed.is_empty()).then_some(()));
+    assert_eq!((lane.offsets(0), &lane.passed[..]), (vec![0], &[(0, 2)][..]));
+    producer.commit_transaction(patience).unwrap();
+    lane.until("the next record", |lane| (lane.offsets(0) == [0, 2]).then_some(()));
+    assert!(lane.out_of_range.is_empty(), "{:?}", lane.out_of_range);
 }

@@ -43,6 +43,7 @@ pub(crate) struct Lane {
     pub(crate) records: Vec<Record>,
     pub(crate) commits: Vec<Result<Vec<(i32, i64)>, CommitFailure>>,
     pub(crate) ends: BTreeMap<i32, i64>,
+    pub(crate) passed: Vec<(i32, i64)>,
     pub(crate) out_of_range: Vec<(i32, String)>,
     pub(crate) availability: Vec<bool>,
     pub(crate) closed: bool,
@@ -67,6 +68,7 @@ impl Lane {
             records: Vec::new(),
             commits: Vec::new(),
             ends: BTreeMap::new(),
+            passed: Vec::new(),
             out_of_range: Vec::new(),
             availability: Vec::new(),
             closed: false,
@@ -110,6 +112,7 @@ impl Lane {
             }
             SourceEvent::Committed { result, .. } => self.commits.push(result),
             SourceEvent::Ends(ends) => self.ends.extend(ends),
+            SourceEvent::Passed { partition, position } => self.passed.push((partition, position)),
             SourceEvent::OutOfRange { partition, detail } => self.out_of_range.push((partition, detail)),
             SourceEvent::Unavailable { .. } => self.availability.push(false),
             SourceEvent::Available => self.availability.push(true),
