@@ -18,9 +18,10 @@ impl Trace {
 
     /// A new trace, not sampled.
     fn begin() -> Self {
-        let [trace, parent] = [Uuid::now_v7(), Uuid::now_v7()];
-        // The last eight bytes of a UUIDv7 are random but for two bits.
-        Self(format!("00-{}-{:016x}-00", trace.simple(), parent.as_u64_pair().1))
+        let trace = Uuid::new_v4();
+        // The only span so far is told apart from later ones by any number but 0: half of the trace id, random but for
+        // two bits of which one is set, spares the system a second call for randomness.
+        Self(format!("00-{}-{:016x}-00", trace.simple(), trace.as_u64_pair().1))
     }
 
     /// The trace id: 32 hexadecimal digits.

@@ -11,8 +11,13 @@ mod stall;
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{Router, extract::Request, middleware::map_request};
-use hyper::server::conn::http1;
+use axum::{Router, body::Body};
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -106,9 +111,6 @@ impl Drop for HttpServer {
 }
 
 async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut stopped: oneshot::Receiver<()>) {
-    let router = router.layer(map_request(move |request: Request| async move {
-        request.map(|request_body| body::within(request_body, limits.body_timeout))
-    }));
     let graceful = GracefulShutdown::new();
     // Owned here, so that the end of this task is the end of every connection.
     let mut connections = JoinSet::new();
@@ -146,10 +148,15 @@ async fn serve(stream: TcpStream, router: Router, limits: HttpLimits, watcher: h
         return;
     }
     let io = TokioIo::new(linger::Lingering::new(stall::StallGuard::new(stream, limits.stall_timeout)));
+    let router = TowerToHyperService::new(router);
+    // Around the router rather than a layer of it: a layer clones and boxes its way through every request.
+    let answer = service_fn(move |request: Request<Incoming>| {
+        router.call(request.map(|incoming| body::within(Body::new(incoming), limits.body_timeout)))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, answer);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error = %error, "a connection ended early"); // the client's doing: slow, gone or not HTTP
     }
