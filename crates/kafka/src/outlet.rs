@@ -33,7 +33,8 @@ pub(crate) struct OutletSettings {
     /// After which an unacknowledged write is given up as `TimedOut`.
     pub(crate) delivery_timeout: Duration,
     pub(crate) linger: Duration,
-    /// Requests on their way to one broker; 1 to 5, which is the most an idempotent producer may have.
+    /// Requests on their way to one broker, unless the user's properties say; 1 to 5, which is the most an idempotent
+    /// producer may have.
     pub(crate) requests_max: u8,
 }
 

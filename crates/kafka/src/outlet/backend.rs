@@ -19,13 +19,15 @@ use crate::{
 /// The most librdkafka may hold, in KiB.
 const QUEUE_KIB: &str = "131072";
 
+/// Both names of the property: one far from its cluster may want another number, and its word counts.
+const REQUESTS_MAX: [&str; 2] = ["max.in.flight.requests.per.connection", "max.in.flight"];
+
 pub(super) type Client = BaseProducer<OutletContext>;
 
 /// Idempotent, acks=all, bounded, Java's partitioner.
 pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> ClientConfig {
     let (timeout, linger) =
         (settings.delivery_timeout.as_millis().to_string(), settings.linger.as_millis().to_string());
-    let requests_max = settings.requests_max.to_string();
     let largest = settings.message_max_bytes.max(1_000_000).to_string();
     let overrides = [
         ("acks", "all"),
@@ -34,12 +36,15 @@ pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> Client
         ("compression.type", "lz4"),
         ("delivery.timeout.ms", timeout.as_str()),
         ("linger.ms", linger.as_str()),
-        ("max.in.flight.requests.per.connection", requests_max.as_str()),
         ("message.max.bytes", largest.as_str()),
         ("queue.buffering.max.kbytes", QUEUE_KIB),
         ("queue.buffering.max.messages", "100000"),
     ];
-    kafka.client_config(&settings.client_id, &overrides)
+    let mut config = kafka.client_config(&settings.client_id, &overrides);
+    if !REQUESTS_MAX.iter().any(|name| kafka.properties.contains_key(*name)) {
+        config.set(REQUESTS_MAX[0], settings.requests_max.to_string());
+    }
+    config
 }
 
 /// A client; it connects in the background.
