@@ -53,6 +53,9 @@ struct Gone;
 
 pub(super) struct Reader {
     consumer: BaseConsumer<PlainContext>,
+    /// Asks where things stand, on a connection of its own: a broker answers one request of a connection after the
+    /// other, so a question would wait behind an idle fetch.
+    asker: BaseConsumer<PlainContext>,
     settings: LedgerSettings,
     orders: Receiver<Order>,
     events: Sender<LedgerEvent>,
@@ -84,11 +87,14 @@ impl Reader {
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.wait.max.ms", "100"),
         ];
-        let consumer = kafka
-            .client_config(&format!("{}-ledger", settings.group), &overrides)
-            .create_with_context(PlainContext::default())
-            .map_err(|source| KafkaError::Client { purpose: "a lane's ledger", source })?;
-        Ok(Self { consumer, settings, orders, events, shelves: BTreeMap::new(), undecodable: 0 })
+        let client = |name: &str| {
+            kafka
+                .client_config(&format!("{}-{name}", settings.group), &overrides)
+                .create_with_context(PlainContext::default())
+                .map_err(|source| KafkaError::Client { purpose: "a lane's ledger", source })
+        };
+        let (consumer, asker) = (client("ledger")?, client("positions")?);
+        Ok(Self { consumer, asker, settings, orders, events, shelves: BTreeMap::new(), undecodable: 0 })
     }
 
     /// Until the handle or the lane is gone.
@@ -133,7 +139,7 @@ impl Reader {
             State::Waiting { .. } | State::Restoring(_) | State::Tailing => None,
         });
         let Some(partition) = due else { return Ok(()) };
-        let started = ask(&self.consumer, &self.settings, partition)
+        let started = ask(&self.asker, &self.settings, partition)
             .and_then(|start| self.assign(partition, start.low).map(|()| start).map_err(|error| describe(&error)));
         match started {
             Ok(Start { low, positions }) => self.begin(partition, low, positions),

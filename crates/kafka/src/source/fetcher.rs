@@ -142,11 +142,6 @@ impl Fetcher {
         }
         haul
     }
-
-    /// First offset and end of a partition. Waits up to `patience`.
-    pub(super) fn watermarks(&self, partition: i32, patience: Duration) -> KafkaResult<(i64, i64)> {
-        self.consumer.fetch_watermarks(&self.topic, partition, patience)
-    }
 }
 
 /// Counts the message in and copies it out; none if it is not ours to hand out (any more).

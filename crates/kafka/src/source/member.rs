@@ -14,7 +14,7 @@ use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::{KafkaError as RdKafkaError, RDKafkaErrorCode},
+    error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 
@@ -128,6 +128,12 @@ impl Member {
             }
             _ => tracing::warn!(topic = %self.topic, error = %describe(error), "the group member reports an error"),
         }
+    }
+
+    /// First offset and end of a partition. Waits up to `patience`. Asked here and not of the fetcher, because a broker
+    /// answers one request of a connection after the other: there it would wait behind an idle fetch, each time.
+    pub(super) fn watermarks(&self, partition: i32, patience: Duration) -> KafkaResult<(i64, i64)> {
+        self.consumer.fetch_watermarks(&self.topic, partition, patience)
     }
 
     /// Commits and waits for the answer; to be called on another thread than [`Member::poll`].

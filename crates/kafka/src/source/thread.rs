@@ -230,7 +230,7 @@ impl SourceThread {
                 }
             }
         } else if self.watch.is_due() {
-            let look = self.watch.look(&self.fetcher);
+            let look = self.watch.look(&self.fetcher, &self.member);
             self.take_look(look);
         }
     }
@@ -260,7 +260,7 @@ impl SourceThread {
 
     /// Some position does not exist. If none is found now, the one that stopped is not known: all start over.
     fn find_outside(&mut self) {
-        let look = self.watch.look(&self.fetcher);
+        let look = self.watch.look(&self.fetcher, &self.member);
         if look.outside.is_empty() {
             let places: Vec<_> = self.fetcher.reading.iter().map(|(p, r)| (*p, r.next, r.paused)).collect();
             for (partition, next, paused) in places {

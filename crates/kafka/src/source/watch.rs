@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::fetcher::Fetcher;
+use super::{fetcher::Fetcher, member::Member};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// A partition that is behind so long is read again from its position: either there was nothing for us, or it stalled.
@@ -59,12 +59,12 @@ impl Watch {
     }
 
     /// Asks for the ends. Blocks for a few milliseconds a partition while the cluster answers.
-    pub(super) fn look(&mut self, fetcher: &Fetcher) -> Look {
+    pub(super) fn look(&mut self, fetcher: &Fetcher, member: &Member) -> Look {
         self.next = Instant::now() + EVERY;
         self.behind.retain(|partition, _| fetcher.reading.contains_key(partition));
         let mut look = Look::default();
         for (partition, reading) in &fetcher.reading {
-            let Ok((low, end)) = fetcher.watermarks(*partition, PATIENCE) else { break };
+            let Ok((low, end)) = member.watermarks(*partition, PATIENCE) else { break };
             look.ends.push((*partition, end));
             if reading.next < low || end < reading.next {
                 let detail = format!("position {}, but the partition holds {low} to {end}", reading.next);

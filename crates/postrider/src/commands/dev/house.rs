@@ -93,8 +93,11 @@ impl House {
     /// Until asked to stop, or until a lane cannot go on; then everything is closed in the order of the way in.
     pub(super) async fn run_until(self, requested: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ingest = self.ingest;
-        let ended = self.lanes.run_until(requested).await;
-        ingest.shutdown().await;
+        let closed = async {
+            requested.await;
+            ingest.shutdown().await;
+        };
+        let ended = self.lanes.run_until(closed).await;
         self.admin.shutdown().await;
         // Clients' threads end a moment after their lanes; a broker that goes first would make them complain of it.
         std::mem::forget(self.broker);
