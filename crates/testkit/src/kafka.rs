@@ -47,8 +47,20 @@ impl RealKafka {
     /// # Errors
     /// Maven or Java is missing, or the brokers do not come up within a minute.
     pub fn start(nodes: usize) -> Result<Self> {
+        Self::start_tuned(nodes, Tuning::StartFast)
+    }
+
+    /// One broker as it runs in production, with Java's optimising compiler: for measurements. It starts more slowly.
+    ///
+    /// # Errors
+    /// As [`RealKafka::start`].
+    pub fn start_for_measuring() -> Result<Self> {
+        Self::start_tuned(1, Tuning::RunFast)
+    }
+
+    fn start_tuned(nodes: usize, tuning: Tuning) -> Result<Self> {
         let libs = jars::libs()?;
-        let nodes = broker::start_all(&libs, nodes)?;
+        let nodes = broker::start_all(&libs, nodes, tuning)?;
         let bootstrap_servers: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         let cluster = Self { bootstrap_servers: bootstrap_servers.join(","), nodes };
         cluster.wait_for_brokers(cluster.nodes.len())?;
@@ -97,16 +109,28 @@ impl RealKafka {
     /// The tool cannot be started or fails; the error carries its output.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String> {
         let libs = jars::libs()?;
-        let mut command = java(&libs, "256m");
+        let mut command = java(&libs, "256m", Tuning::StartFast);
         command.arg(class).args(["--bootstrap-server", &self.bootstrap_servers]).args(arguments);
         run(command)
     }
 }
 
-/// Java with Kafka's jars and a heap of that size, tuned to start fast.
-fn java(libs: &Path, heap: &str) -> Command {
+/// What Java is to be good at.
+#[derive(Debug, Clone, Copy)]
+enum Tuning {
+    StartFast,
+    RunFast,
+}
+
+/// Java with Kafka's jars and a heap of that size.
+fn java(libs: &Path, heap: &str, tuning: Tuning) -> Command {
     let mut command = Command::new("java");
-    command.args([&format!("-Xmx{heap}"), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp"]);
+    command.arg(format!("-Xmx{heap}"));
+    match tuning {
+        Tuning::StartFast => command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]),
+        Tuning::RunFast => command.arg("-XX:+UseG1GC"),
+    };
+    command.arg("-cp");
     command.arg(libs.join("*"));
     command
 }

@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::Tuning;
+
 /// 22 characters of base64 for 16 bytes, as Kafka wants a cluster's id.
 const CLUSTER_ID: &str = "cG9zdHJpZGVyLXRlc3RzLQ";
 
@@ -23,6 +25,7 @@ const WATCHDOG: &str = r#""$@" </dev/null >>"$LOG" 2>&1 & echo $!; cat >/dev/nul
 pub(super) struct Node {
     pub(super) port: u16,
     libs: PathBuf,
+    tuning: Tuning,
     home: PathBuf,
     running: Mutex<Option<Running>>,
 }
@@ -35,7 +38,7 @@ struct Running {
 }
 
 /// Formats and starts all nodes of one cluster.
-pub(super) fn start_all(libs: &Path, count: usize) -> Result<Vec<Node>> {
+pub(super) fn start_all(libs: &Path, count: usize, tuning: Tuning) -> Result<Vec<Node>> {
     let ports = free_ports(count * 2)?;
     let (clients, controllers) = ports.split_at(count);
     let voters: Vec<String> =
@@ -45,7 +48,7 @@ pub(super) fn start_all(libs: &Path, count: usize) -> Result<Vec<Node>> {
         let home = tempfile::Builder::new().prefix("postrider-kafka-").tempdir()?.keep();
         let properties = properties(i + 1, (*port, *controller), &voters, &home);
         fs::write(home.join("server.properties"), properties)?;
-        let node = Node { port: *port, libs: libs.to_owned(), home, running: Mutex::new(None) };
+        let node = Node { port: *port, libs: libs.to_owned(), tuning, home, running: Mutex::new(None) };
         node.format()?;
         node.spawn()?;
         Ok(node)
@@ -91,7 +94,7 @@ fn properties(id: usize, (port, controller): (u16, u16), voters: &[String], home
 
 impl Node {
     fn format(&self) -> Result<()> {
-        let mut command = super::java(&self.libs, "128m");
+        let mut command = super::java(&self.libs, "128m", Tuning::StartFast);
         command.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]);
         command.arg(self.home.join("server.properties"));
         super::run(command).context("cannot format Kafka's data directory").map(drop)
@@ -101,7 +104,7 @@ impl Node {
     pub(super) fn spawn(&self) -> Result<()> {
         let log = self.home.join("broker.log");
         drop(File::create(&log)?);
-        let java = super::java(&self.libs, "512m");
+        let java = super::java(&self.libs, "512m", self.tuning);
         let mut watchdog = Command::new("sh");
         watchdog.args(["-c", WATCHDOG, "watchdog"]).arg(java.get_program()).args(java.get_args()).arg("kafka.Kafka");
         watchdog.arg(self.home.join("server.properties"));
