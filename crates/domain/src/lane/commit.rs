@@ -53,7 +53,7 @@ impl Lane {
         let due: Vec<i32> = self
             .partitions
             .iter()
-            .filter(|(_, partition)| partition.is_reading() && partition.progress_due(now.wall, limits::COMMIT_EVERY))
+            .filter(|(_, partition)| partition.is_reading() && partition.progress_due(now.boot, limits::COMMIT_EVERY))
             .map(|(number, _)| *number)
             .collect();
         due.into_iter().for_each(|number| self.write_progress(number, false, now));
@@ -68,7 +68,7 @@ impl Lane {
         let settled = partition.offsets.commit_position();
         let position = known.map_or(settled, |known| known.max(settled));
         partition.progress_pending = true;
-        partition.progress_at = now.wall;
+        partition.progress_at = now.boot;
         let entry = Some(LedgerEntry::Progress(Progress { position, clean }));
         let write = Write::Ledger { partition: number, key: LedgerKey::progress(), entry };
         self.write(number, write, Purpose::Progress { position }, now);

@@ -65,7 +65,8 @@ pub(super) struct Partition {
     /// The progress that is durable.
     pub progress: Option<i64>,
     pub progress_pending: bool,
-    pub progress_at: Timestamp,
+    /// When it was last written; not on the wall clock, which may be set back.
+    pub progress_at: BootTime,
     pub committed: Option<i64>,
 }
 
@@ -85,7 +86,7 @@ impl Partition {
             suspects_left: 0,
             progress: None,
             progress_pending: false,
-            progress_at: Timestamp::default(),
+            progress_at: BootTime::default(),
             committed: None,
         }
     }
@@ -115,7 +116,7 @@ impl Partition {
     }
 
     /// Whether a progress record is due: the position moved beyond it, or retention would take it.
-    pub(super) fn progress_due(&self, now: Timestamp, every: Duration) -> bool {
+    pub(super) fn progress_due(&self, now: BootTime, every: Duration) -> bool {
         let moved = self.progress.is_none_or(|progress| progress < self.offsets.commit_position());
         let age = now.since(self.progress_at);
         !self.progress_pending && ((moved && every <= age) || limits::PROGRESS_RENEW_AFTER <= age)

@@ -23,6 +23,8 @@ pub(super) struct LaneUnderTest {
     pub lane: Lane,
     pub settings: LaneSettings,
     elapsed: Duration,
+    /// How far the wall clock was set back.
+    pub set_back: Duration,
     /// Kafka acknowledges every write and commit at once; otherwise only what a test lets it.
     pub kafka_answers: bool,
     /// Attempts that run.
@@ -53,6 +55,7 @@ impl LaneUnderTest {
             lane: Lane::new(settings.clone()),
             settings,
             elapsed: Duration::ZERO,
+            set_back: Duration::ZERO,
             kafka_answers: true,
             attempts: Vec::new(),
             attempted: BTreeMap::new(),
@@ -81,7 +84,7 @@ impl LaneUnderTest {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { wall: START.after(self.elapsed), boot: BOOT.after(self.elapsed), jitter: 1.0 }
+        Now { wall: START.after(self.elapsed).before(self.set_back), boot: BOOT.after(self.elapsed), jitter: 1.0 }
     }
 
     pub(super) fn handle(&mut self, event: Event) {

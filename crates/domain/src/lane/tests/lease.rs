@@ -76,3 +76,14 @@ fn a_process_that_stood_still_proves_itself_before_it_sends() {
     lane.ack_all();
     assert_eq!(lane.settled, ["a@example.com delivered after 1"], "the refused permit burnt nothing");
 }
+
+#[test]
+fn commits_go_on_when_the_wall_clock_is_set_back() {
+    let mut lane = LaneUnderTest::reading();
+    lane.advance(seconds(60));
+    lane.set_back = seconds(7200);
+    lane.polled([mail(0, "a")]);
+    lane.answer("a", delivered());
+    lane.advance(seconds(3));
+    assert_eq!(lane.position(), Some(1));
+}
