@@ -134,6 +134,10 @@ impl Lane {
         let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
             return; // lost: no parking, the partition may be another's
         };
+        if partition.is_reading() {
+            work.state = State::Running;
+            return; // recalled for a receipt that came too late: it goes on, and is answered as usual
+        }
         work.state = State::LeftRunning { recorded: true };
         partition.running -= 1;
         work.attempts += 1;

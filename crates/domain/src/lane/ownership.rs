@@ -62,10 +62,12 @@ impl Lane {
     /// The receipt of what an earlier assignment of ours began has become durable.
     pub(super) fn yield_twin(&mut self, number: i32, fingerprint: Fingerprint, now: Now) {
         let twin = self.partitions.get(&number).and_then(|partition| partition.in_hand.get(&fingerprint)).copied();
-        let waits =
-            |id: &WorkId| self.work.get(id).is_some_and(|work| matches!(work.state, State::Ready | State::Waiting(_)));
-        if let Some(id) = twin.filter(waits) {
-            self.yield_to_receipt(id, now);
+        let Some(id) = twin else { return };
+        match self.work.get(&id).map(|work| work.state) {
+            Some(State::Ready | State::Waiting(_)) => self.yield_to_receipt(id, now),
+            // The ledger's tail was late. What has not begun to write is taken back, and yields when it is ready again.
+            Some(State::Running) => self.commands.push(Command::Recall(id)),
+            Some(State::Marking | State::LeftRunning { .. } | State::Settling) | None => {}
         }
     }
 

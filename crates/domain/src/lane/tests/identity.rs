@@ -128,13 +128,13 @@ fn a_former_owners_late_receipt_settles_what_waits_here() {
     assert_eq!(lane.ledger_names(), ["receipt delivered", "forget parked"]);
 }
 
-/// A receipt that arrives while the attempt has not begun to write: nothing is sent when the permit comes back.
-#[test]
-fn a_late_receipt_also_stops_an_attempt_that_was_not_permitted() {
+/// One mail is attempted, and the ledger's tail brings a receipt for it that another process wrote.
+fn overtaken_by_a_receipt() -> LaneUnderTest {
     let mut lane = LaneUnderTest::reading();
     let draft = mail(0, "a");
     let event = draft.event.clone().unwrap();
     lane.polled([draft]);
+    lane.take_said();
     let id = Fingerprint::of_delivery(&event, crate::ChannelName::Email, "a@example.com", None);
     let receipt = Receipt {
         outcome: Outcome::Delivered,
@@ -147,10 +147,29 @@ fn a_late_receipt_also_stops_an_attempt_that_was_not_permitted() {
         answer: None,
     };
     lane.tail(LedgerKey { fingerprint: id, class: LedgerClass::Receipt }, Some(LedgerEntry::Receipt(receipt)));
+    assert_eq!(lane.take_said(), ["recall a@example.com"]);
+    lane
+}
+
+#[test]
+fn a_late_receipt_takes_an_attempt_back_that_has_not_begun_to_write() {
+    let mut lane = overtaken_by_a_receipt();
     lane.answer("a", Answer::NotPermitted);
     lane.advance(seconds(5));
     assert!(lane.attempts.is_empty());
     assert_eq!(lane.position(), Some(1));
+}
+
+#[test]
+fn an_attempt_that_a_late_receipt_does_not_stop_is_answered_as_usual() {
+    let mut lane = overtaken_by_a_receipt();
+    lane.begun("a");
+    lane.advance(seconds(5));
+    assert_eq!((lane.position(), lane.running()), (Some(0), vec!["a".to_owned()]));
+    lane.answer("a", delivered());
+    lane.advance(seconds(5));
+    assert_eq!(lane.position(), Some(1));
+    assert!(!lane.ledger_names().contains(&"parked".to_owned()), "{:?}", lane.ledger_names());
 }
 
 #[test]
