@@ -31,7 +31,8 @@ pub(super) fn read(section: Section<'_>) -> Option<Topics> {
     if replication_factor == Some(0) {
         section.problem("replication_factor", "must be at least 1, or -1 for the brokers' default");
     }
-    let retention = section.duration("retention", HOUR..=DAY * 3650);
+    // What cannot be settled is dead-lettered an hour before its event may leave the topic: less leaves no time to try.
+    let retention = section.duration("retention", HOUR * 2..=DAY * 3650);
     section.finish();
     Some(Topics {
         events: events?,
