@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Arrived, Lane, Now, RecordResult, Report, Stage, Write,
     settle::Purpose,
-    work::{Ending, State, Subject, Work},
+    work::{Ending, Inherited, State, Subject, Work},
 };
 use crate::{
     delivery::Delivery,
@@ -197,6 +197,7 @@ impl Lane {
             attempts: 0,
             unknowns: 0,
             pointer_pending: false,
+            inherited: None,
             deaths: None,
             first_at: None,
             wanted_at: record.first_appended_at(),
@@ -217,6 +218,7 @@ impl Lane {
             work.attempts = parked.attempts;
             work.unknowns = parked.unknowns;
             work.state = State::Waiting(parked.due);
+            work.inherited = Some(Inherited::Found(parked.due));
         }
         let suspect = partition.suspect_until.is_some_and(|until| work.record.appended_at <= until);
         if work.ending.is_none() && suspect {

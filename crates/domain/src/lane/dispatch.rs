@@ -6,7 +6,7 @@ use super::{
     Attempt, Command, Lane, Now, PauseReason, Report, Write,
     admit::dead,
     settle::Purpose,
-    work::{Ending, State, WorkId},
+    work::{Ending, Inherited, State, WorkId},
 };
 use crate::{
     ids::DestinationName,
@@ -131,8 +131,8 @@ impl Lane {
 
     fn overdue(&self, id: WorkId, now: Now) -> Option<Ending> {
         let work = self.work.get(&id)?;
-        if work.state != State::Ready {
-            return None;
+        if work.state != State::Ready || work.inherited.is_some() {
+            return None; // a former owner's receipt may say otherwise
         }
         if work.expires_at().is_some_and(|expires_at| expires_at <= now.wall) {
             return Some(Ending { outcome: Outcome::Expired, dead: None, reason: None });
@@ -164,6 +164,9 @@ impl Lane {
         for destination in 0..self.destinations.len() {
             while self.running < self.settings.in_flight_max && self.destinations[destination].takes_one(now.wall) {
                 let Some(id) = self.destinations[destination].ready.pop_front() else { break };
+                if !self.takes_over(id, now) {
+                    continue;
+                }
                 if let Some(ending) = self.overdue(id, now) {
                     self.end(id, ending, now);
                 } else {
@@ -171,6 +174,28 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Whether nothing of a former owner stands in the way. Its pointer is written again first and waited for on the
+    /// ledger's tail: a receipt that it still wrote stands before that, so it has been read by then.
+    fn takes_over(&mut self, id: WorkId, now: Now) -> bool {
+        let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Ready) else { return false };
+        let read_back = self.partitions.get(&work.partition).and_then(|held| held.index.parked(&work.id()));
+        match (work.inherited, read_back) {
+            (None, _) | (Some(_), None) => return true, // nothing there, or a receipt, which `start` looks at
+            (Some(Inherited::Rewritten(due)), Some(parked)) if parked.due == due => {
+                work.inherited = None;
+                return true;
+            }
+            (Some(Inherited::Rewritten(_)), Some(_)) => {}
+            (Some(Inherited::Found(found)), Some(_)) => {
+                let due = now.wall.max(found.after(Duration::from_millis(1)));
+                work.inherited = Some(Inherited::Rewritten(due));
+                self.park_unknown(id, due, now);
+            }
+        }
+        self.wait_until(id, now.wall.after(LOOK_AGAIN_AFTER));
+        false
     }
 
     fn start(&mut self, id: WorkId, destination: usize, now: Now) {

@@ -38,6 +38,15 @@ pub(super) enum State {
     Settling,
 }
 
+/// A pointer that a former owner left: its receipt may be in the ledger already and not yet read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inherited {
+    /// As it was found.
+    Found(Timestamp),
+    /// Written again with this due time; once that is read back, everything before it has been read, too.
+    Rewritten(Timestamp),
+}
+
 /// How a delivery ends, decided but not yet durable.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
@@ -58,6 +67,8 @@ pub(super) struct Work {
     pub unknowns: u32,
     /// The pointer that records an unknown end is not durable yet: no further attempt before it is.
     pub pointer_pending: bool,
+    /// A former owner's pointer that still has to be taken over.
+    pub inherited: Option<Inherited>,
     /// Deaths of a process that an attempt of ours may have caused; none: no mark needed.
     pub deaths: Option<u32>,
     pub first_at: Option<Timestamp>,

@@ -86,10 +86,29 @@ fn the_new_owner_waits_for_the_old_ones_receipt() {
     let mut next = lane.successor();
     next.polled([mail(0, "a")]);
     assert!(next.attempts.is_empty());
-    assert_eq!(next.next_attempt_in(), Some(mail_settings().attempt_deadline));
+    let taken_over = Duration::from_millis(200); // the pointer is written again and read back
+    assert_eq!(next.next_attempt_in(), Some(mail_settings().attempt_deadline + taken_over));
     assert!(receipt_comes < next.now().wall);
     next.answer("a", unknown());
     assert_eq!(next.settled, ["a@example.com dead (unknown) after 2"], "the old one's unknown end counts");
+}
+
+/// The tail lags behind the pointer's due time: nothing begins before it has caught up with the receipt.
+#[test]
+fn a_pointer_is_taken_over_only_when_the_tail_has_caught_up() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a")]);
+    lane.handle(Event::Revoked(vec![0]));
+    lane.advance(seconds(20));
+    lane.begun("a");
+    let mut next = lane.successor();
+    next.polled([mail(0, "a")]);
+    next.advance(mail_settings().attempt_deadline - seconds(1));
+    next.kafka_answers = false;
+    next.advance(seconds(2));
+    assert_eq!(next.waiting(), ["parked 1/1"]);
+    next.advance(seconds(1));
+    assert!(next.attempts.is_empty(), "the rewritten pointer has not been read back");
 }
 
 #[test]
@@ -242,7 +261,7 @@ fn a_stop_aborts_at_the_deadline_and_leaves_an_unknown_due_now() {
     assert_eq!(lane.take_said(), ["forget 0", "release [0]", "close"]);
     let mut next = lane.successor();
     next.polled([mail(0, "a"), mail(1, "b")]);
-    next.advance(seconds(1));
+    next.advance(seconds(2));
     assert_eq!(next.attempts.len(), 2);
 }
 

@@ -167,8 +167,12 @@ impl LaneUnderTest {
 
     /// The tail of partition 0's ledger brings a record that somebody else wrote.
     pub(super) fn tail(&mut self, key: LedgerKey, entry: Option<LedgerEntry>) {
-        let record = LedgerRecord { key, entry, appended_at: self.now().wall };
-        self.ledger.push((0, record.clone()));
+        self.make_durable(Write::Ledger { partition: 0, key, entry });
+        let record = self.ledger.last().expect("it was just written").1.clone();
+        self.read_tail(record);
+    }
+
+    fn read_tail(&mut self, record: LedgerRecord) {
         self.handle(Event::Ledger { partition: 0, epoch: self.epochs[&0], records: vec![record] });
     }
 
@@ -232,8 +236,7 @@ impl LaneUnderTest {
     /// Everything that is waiting is acknowledged, and what follows from it.
     pub(super) fn ack_all(&mut self) {
         while let Some((token, write)) = self.writes.pop_front() {
-            self.make_durable(write);
-            self.ack(token);
+            self.take_write(token, write);
         }
         self.ack_commit();
     }
@@ -248,9 +251,18 @@ impl LaneUnderTest {
     pub(super) fn ack_next(&mut self) -> String {
         let (token, write) = self.writes.pop_front().expect("a write waits");
         let name = name_of(&write);
-        self.make_durable(write);
-        self.ack(token);
+        self.take_write(token, write);
         name
+    }
+
+    /// Durable, acknowledged, and, where it is a pointer, read back from the ledger's tail.
+    fn take_write(&mut self, token: u64, write: Write) {
+        self.make_durable(write.clone());
+        self.ack(token);
+        if let Write::Ledger { partition: 0, key, entry: entry @ Some(LedgerEntry::Parked(_)) } = write {
+            let appended_at = self.now().wall;
+            self.read_tail(LedgerRecord { key, entry, appended_at });
+        }
     }
 
     pub(super) fn ack_commit(&mut self) {
