@@ -46,9 +46,9 @@ fn check(body: &Value, expected: &[&str]) {
     assert_eq!(found, expected, "{body}");
 }
 
-#[test]
-fn every_field_arrives_where_it_belongs() {
-    let body = json!({
+/// An event that has every field.
+fn full() -> Value {
+    json!({
         "event_key": "order-1", "type": "order.shipped", "occurred_at": "2026-05-28T20:00:00.123456+02:00",
         "not_before": "2026-05-29T00:00:00Z", "expires_at": "2026-05-30T00:00:00Z", "metadata": {"order": "1"},
         "email": {
@@ -59,7 +59,12 @@ fn every_field_arrives_where_it_belongs() {
             "attachments": [{"filename": "a.png", "content_type": "image/png", "content": "AAE=", "content_id": "logo"}],
         },
         "slack": {"to": ["ops"], "text": "s", "blocks": [{"type": "divider", "n": 1.5}], "thread_ts": "1503435956.000247"},
-    });
+    })
+}
+
+#[test]
+fn every_field_arrives_where_it_belongs() {
+    let body = full();
     let event = parse_with(&body, None, &rules()).unwrap();
     assert_eq!((event.source.as_str(), event.event_key.as_str()), ("shop", "order-1"));
     assert_eq!(event.occurred_at, Timestamp(1_779_991_200_123));
@@ -150,6 +155,47 @@ fn each_rule_has_its_place() {
     let mut contradiction = with("/not_before", json!("2026-05-30T00:00:00Z"));
     contradiction["expires_at"] = json!("2026-05-30T00:00:00Z");
     check(&contradiction, &["/expires_at"]);
+}
+
+/// The pointers of every text in an event.
+fn texts(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(pointer.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| texts(item, &format!("{pointer}/{n}"), found));
+        }
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, item)| texts(item, &format!("{pointer}/{name}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Whatever is not the message itself ends in a header or in a log: a line break there would let upstream's users write
+/// headers of their own.
+#[test]
+fn no_control_character_passes_outside_of_the_message_itself() {
+    let body = full();
+    let mut found = Vec::new();
+    texts(&body, "", &mut found);
+    let is_message = |pointer: &String| {
+        ["/email/text", "/email/html", "/slack/text"].contains(&pointer.as_str())
+            || ["/slack/blocks/", "/metadata/"].iter().any(|part| pointer.starts_with(part))
+    };
+    let (message, bound): (Vec<_>, Vec<_>) = found.into_iter().partition(is_message);
+    assert_eq!((message.len(), bound.len()), (5, 21), "{message:?} {bound:?}");
+    for pointer in bound {
+        for control in ["\r\nBcc: eve@example.com", "\r", "\n", "\0", "\t", "\u{1b}[2J", "\u{7f}", "\u{85}"] {
+            for front in [true, false] {
+                let mut bad = body.clone();
+                let text = bad.pointer_mut(&pointer).unwrap();
+                let was = text.as_str().unwrap();
+                *text = Value::from(if front { format!("{control}{was}") } else { format!("{was}{control}") });
+                let problems = pointers(&bad, None, &rules());
+                assert!(problems.contains(&pointer), "{control:?} in {pointer}: {problems:?}");
+            }
+        }
+    }
 }
 
 #[test]
