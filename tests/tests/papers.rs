@@ -3,6 +3,8 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
+use postrider_domain::{DeadReason, Reason};
+
 /// Lines of a Rust file, its tests not counted.
 const LINES_MAX: usize = 400;
 
@@ -64,6 +66,39 @@ fn every_dependency_has_its_reason() {
     let missing: Vec<_> =
         dependencies.filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`")))).collect();
     assert!(missing.is_empty(), "docs/ARCHITECTURE.md gives no reason for {missing:?}: one line each, the name in `…`");
+}
+
+/// A promise names the test that backs it, a table the file to look at: a file that moves takes its mention along.
+#[test]
+fn every_file_the_papers_name_is_there() {
+    let files = files();
+    let is_there = |path: &str| {
+        let (file, folder) = (format!("/{path}"), format!("/{}/", path.trim_end_matches('/')));
+        files.iter().map(|(name, _)| format!("/{name}")).any(|name| name.ends_with(&file) || name.contains(&folder))
+    };
+    let mut missing = Vec::new();
+    for (paper, text) in files.iter().filter(|(name, _)| name.ends_with(".md")) {
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_path = word.contains('/')
+                && !word.starts_with('/')
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
+            if is_path && !is_there(word) {
+                missing.push(format!("{paper}: {word}"));
+            }
+        }
+    }
+    assert!(is_there("tests/tests/papers.rs") && !is_there("tests/tests/no_such_file.rs"));
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The labels' closed lists are part of what operators are told.
+#[test]
+fn every_reason_is_documented() {
+    let paper = fs::read_to_string(root().join("docs/OPERATIONS.md")).expect("docs/OPERATIONS.md is there");
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+    let dead = DeadReason::ALL.iter().map(|reason| reason.as_str());
+    let missing: Vec<_> = reasons.chain(dead).filter(|reason| !paper.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "docs/OPERATIONS.md says nothing of {missing:?}");
 }
 
 #[test]
