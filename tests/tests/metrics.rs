@@ -74,6 +74,17 @@ fn every_closed_series_is_there_from_the_start() {
         for name in ["attempt_duration_seconds_count", "delivery_latency_seconds_count"] {
             check(name, &[("lane", lane)]);
         }
+        for event in ["revoked", "lost"] {
+            check("rebalances_total", &[("lane", lane), ("event", event)]);
+        }
+        check("ledger_writes_total", &[("lane", lane), ("result", "timed_out")]);
+        for (name, label, value) in [
+            ("rebalances_total", "event", "assigned"),
+            ("ledger_writes_total", "result", "acknowledged"),
+            ("restore_duration_seconds_count", "lane", lane),
+        ] {
+            assert!(metrics.has(name, &[("lane", lane), (label, value)]), "{name}");
+        }
         check("destination_stopped", &[("lane", lane), ("destination", destination)]);
         for partition in ["0", "1", "2", "3"] {
             check("partition_stopped", &[("lane", lane), ("partition", partition)]);
@@ -95,6 +106,15 @@ fn every_closed_series_is_there_from_the_start() {
         assert!(metrics.has("ingest_events_total", &labels), "{labels:?}");
         assert_eq!(metrics.sum("ingest_events_total", &labels), 0.0);
     }
+    for route in ["/v1/notifications", "/v1/notifications/batch"] {
+        for code in ["202", "400", "401", "413", "415", "422", "429", "503"] {
+            let labels = [("route", route), ("code", code)];
+            assert!(metrics.has("ingest_requests_total", &labels), "{labels:?}");
+            assert_eq!(metrics.sum("ingest_requests_total", &labels), 0.0);
+        }
+        assert!(metrics.has("ingest_request_duration_seconds_count", &[("route", route)]));
+    }
+    assert!(metrics.has("ingest_produce_duration_seconds_count", &[]));
     for process in [&processor, &ingest] {
         promtool(&process.exposition());
     }

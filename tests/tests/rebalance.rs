@@ -108,6 +108,27 @@ fn a_frozen_process_that_wakes_up_starts_nothing() {
     // A mail can have arrived before the freeze without its receipt; or its write had begun and ended on waking.
     let without_that_cause: Vec<_> = twice.keys().filter(|recipient| !unrecorded.contains(*recipient)).collect();
     assert!(without_that_cause.len() <= 4, "only four writes can have begun: {without_that_cause:?}");
+    let ambiguous = |process: &Process| process.metrics().count("ambiguous_sends_total", &[("lane", "email")]);
+    let counted = ambiguous(&frozen) + ambiguous(&other);
+    assert!(twice.len() as u64 <= counted, "{twice:?} came twice, {counted} counted");
+}
+
+/// More processes than partitions are no fault: who has nothing to do is ready, and takes over.
+#[test]
+fn a_member_with_nothing_assigned_is_ready() {
+    let world = World::new("idle", Settings { partitions: 1, ..Settings::default() });
+    let (first, second) = (world.processor(), world.processor());
+    assert_eq!(assigned(&first) + assigned(&second), 1);
+    let (busy, idle) = if assigned(&first) == 1 { (first, second) } else { (second, first) };
+    world.produce(&load(1));
+    world.settled("email");
+    assert_eq!(idle.metrics().sum("records_total", &[]), 0.0);
+    let (status, _) = busy.terminate(LONG);
+    assert!(status.success(), "{status}");
+    wait_until("the other takes over", LONG, || assigned(&idle) == 1);
+    world.produce(&load(2));
+    world.settled("email");
+    assert_eq!(world.smtp.count(), 2);
 }
 
 /// A stop waits for what is under way, up to `drain_timeout`; a provider that hangs does not hold it longer, and the

@@ -22,3 +22,21 @@ fn a_refused_partition_is_taken_up_once_its_ledger_is_mended() {
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
 }
+
+/// Partitions that were added move keys away from their receipts: nothing of the lane is read until somebody decided.
+#[test]
+fn partitions_added_to_the_events_topic_stop_the_lane() {
+    let world = World::new("grown", Settings { partitions: 1, ..Settings::default() });
+    let grow = ["--alter", "--topic", &world.topic, "--partitions", "2"];
+    world.kafka.tool("org.apache.kafka.tools.TopicCommand", &grow).expect("Kafka adds a partition");
+    world.produce(&[mail("order-1", &["ada@example.com"])]);
+    let processor = world.processor();
+    let stopped = || processor.metrics().sum("partition_stopped", &[("lane", "email")]);
+    wait_until("both partitions are refused", LONG, || stopped() == 2.0);
+    let lines = processor.logs().of("ERROR", "partition refused");
+    let text = lines[0]["message"].as_str().expect("a message");
+    assert!(text.contains("1 partitions") && text.contains("grow by a new topic"), "it says what to do: {text}");
+    assert_eq!((world.smtp.count(), world.committed("email").len()), (0, 0));
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+}
