@@ -1,6 +1,14 @@
 //! Topics that break a promise are refused, loudly, and taken up by themselves once they are mended.
 
-use postrider_tests::{LONG, Settings, World, mail, wait::wait_until};
+use postrider_tests::{LONG, Process, Settings, World, http, mail, wait::wait_until};
+
+/// A process that may not read what it owns is not ready, and says what to ask.
+#[track_caller]
+fn check_not_ready(processor: &Process) {
+    let answer = http::get(processor.admin(), "/readyz").expect("it answers");
+    assert!(answer.status == 503 && answer.body.contains("postrider topics check"), "{}", answer.body);
+    assert_eq!(http::get(processor.admin(), "/healthz").expect("it answers").status, 200);
+}
 
 #[test]
 fn a_refused_partition_is_taken_up_once_its_ledger_is_mended() {
@@ -9,16 +17,20 @@ fn a_refused_partition_is_taken_up_once_its_ledger_is_mended() {
     let shorten = ["--alter", "--entity-type", "topics", "--entity-name", &ledger, "--add-config", "retention.ms=1000"];
     world.kafka.tool("kafka.admin.ConfigCommand", &shorten).expect("Kafka changes the setting");
     world.produce(&[mail("order-1", &["ada@example.com"])]);
-    let processor = world.processor();
+    let processor = world.start(&["process"]);
     let stopped = || processor.metrics().sum("partition_stopped", &[("lane", "email")]);
     wait_until("the partition is refused", LONG, || stopped() == 1.0);
     let lines = processor.logs().of("ERROR", "partition refused");
     let text = lines[0]["message"].as_str().expect("a message");
     assert!(text.contains("retention.ms") && text.contains("postrider topics apply"), "it says what to do: {text}");
 
+    check_not_ready(&processor);
+
     assert!(world.run(&["topics", "apply"]).status.success());
     world.settled("email");
-    assert_eq!((stopped(), world.smtp.mails().len()), (0.0, 1));
+    let processor = processor.ready();
+    let stopped = processor.metrics().sum("partition_stopped", &[("lane", "email")]);
+    assert_eq!((stopped, world.smtp.mails().len()), (0.0, 1));
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
 }
@@ -30,13 +42,14 @@ fn partitions_added_to_the_events_topic_stop_the_lane() {
     let grow = ["--alter", "--topic", &world.topic, "--partitions", "2"];
     world.kafka.tool("org.apache.kafka.tools.TopicCommand", &grow).expect("Kafka adds a partition");
     world.produce(&[mail("order-1", &["ada@example.com"])]);
-    let processor = world.processor();
+    let processor = world.start(&["process"]);
     let stopped = || processor.metrics().sum("partition_stopped", &[("lane", "email")]);
     wait_until("both partitions are refused", LONG, || stopped() == 2.0);
     let lines = processor.logs().of("ERROR", "partition refused");
     let text = lines[0]["message"].as_str().expect("a message");
     assert!(text.contains("1 partitions") && text.contains("grow by a new topic"), "it says what to do: {text}");
     assert_eq!((world.smtp.count(), world.committed("email").len()), (0, 0));
+    check_not_ready(&processor);
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
 }

@@ -72,14 +72,20 @@ impl Gauges {
     }
 }
 
-/// Ready: the group has answered once, and everything assigned is restored.
+/// Ready: the group has answered once, and everything assigned is restored. What is refused is not: a new process whose
+/// configuration breaks a promise must not push aside the old ones. A gap is the partition's affair, not the process's.
 pub(crate) fn status(snapshot: &Snapshot, joined: bool) -> LaneStatus {
     let restoring =
         snapshot.partitions.iter().filter(|partition| partition.paused == Some(PauseReason::Restoring)).count();
-    let ready = match (joined, restoring) {
-        (false, _) => Err("has not joined its group yet".to_owned()),
-        (true, 0) => Ok(()),
-        (true, restoring) => Err(format!("restores {restoring} of {} partitions", snapshot.partitions.len())),
+    let refused = snapshot.partitions.iter().filter(|partition| partition.refused).count();
+    let assigned = snapshot.partitions.len();
+    let ready = match (joined, refused, restoring) {
+        (false, _, _) => Err("has not joined its group yet".to_owned()),
+        (true, 0, 0) => Ok(()),
+        (true, 0, restoring) => Err(format!("restores {restoring} of {assigned} partitions")),
+        (true, refused, _) => {
+            Err(format!("refuses {refused} of {assigned} partitions: `postrider topics check` says why"))
+        }
     };
     let committed = snapshot.partitions.iter().filter_map(|view| Some((view.partition, view.committed?))).collect();
     LaneStatus { ready, committed }

@@ -17,6 +17,8 @@ pub struct PartitionView {
     pub oldest_open: Option<Timestamp>,
     /// Stopped at a gap, or refused.
     pub stopped: bool,
+    /// Not read at all because its topics break a promise.
+    pub refused: bool,
     /// Why it hands over nothing, if so.
     pub paused: Option<PauseReason>,
 }
@@ -44,6 +46,7 @@ impl Lane {
             committed: partition.committed,
             oldest_open: partition.offsets.oldest_open(),
             stopped: matches!(partition.phase, Phase::Stopped(_) | Phase::Refused),
+            refused: matches!(partition.phase, Phase::Refused),
             paused: match partition.phase {
                 Phase::Restoring | Phase::Starting => Some(PauseReason::Restoring),
                 Phase::Reading if partition.full => Some(PauseReason::Full),
