@@ -10,7 +10,9 @@
 //! | `outputs` | writes receipts, dead letters and misplaced records |
 //! | `gatekeeper` | refuses a partition whose topics break a promise |
 //! | `observer` | turns reports into metrics and log lines |
-//! | `gauges` | shows the lane's state once a second |
+//! | `gauges` | shows the lane's state, and whether it is ready, four times a second |
+//! | `reader` | Kafka's bytes as the lane's records |
+//! | `running` | puts the parts of a lane together, starts and stops it |
 //! | `accept` | lets an operator go on behind a gap |
 
 pub mod accept;
