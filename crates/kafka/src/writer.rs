@@ -75,7 +75,9 @@ impl Writer {
             client_id: client_id.to_owned(),
             message_max_bytes,
             delivery_timeout: std::time::Duration::from_secs(30),
-            linger: std::time::Duration::from_millis(2),
+            // librdkafka sends a request for each partition: fewer, larger ones spare the broker, and nobody waits for a
+            // receipt's acknowledgement but the offset it closes.
+            linger: std::time::Duration::from_millis(10),
             requests_max: 5,
         };
         Ok(Self { outlet: Outlet::start(kafka, &settings)?, events })
