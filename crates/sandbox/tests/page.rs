@@ -75,6 +75,51 @@ async fn on_a_phone_there_is_the_list_or_the_message() {
     browser.until(&shown(".list-pane"));
 }
 
+/// The contrast of every visible text with what is painted behind it, after WCAG 2: the lowest, and whose it is.
+const LOWEST_CONTRAST: &str = "(() => {
+    const rgb = (color) => (color.match(/[0-9.]+/g) || []).map(Number);
+    const light = (color) => rgb(color).slice(0, 3).map((c) => c / 255)
+        .map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+    const ground = (node) => {
+        for (; node; node = node.parentElement) {
+            const color = getComputedStyle(node).backgroundColor;
+            if ((rgb(color)[3] ?? 1) === 1) return color;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+    const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    const shown = [...document.body.querySelectorAll('*')].filter((node) => hasText(node) && node.checkVisibility());
+    const contrast = (node) => {
+        const [low, high] = [light(getComputedStyle(node).color), light(ground(node))].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+    };
+    const worst = shown.sort((a, b) => contrast(a) - contrast(b))[0];
+    return [contrast(worst), shown.length, worst.outerHTML.slice(0, 120)];
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn light_or_dark_every_word_can_be_read() {
+    let (page, inbox) = page().await;
+    samples::fill(&inbox);
+    let mut browser = Browser::start();
+    let mut grounds = Vec::new();
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        browser.open(&page.url());
+        browser.until(&format!("{ROWS} === 8"));
+        for id in [8, 6] {
+            browser.eval(&format!("location.hash = '#/m/{id}'"));
+            browser.until("document.querySelector('#detail h2').checkVisibility()");
+            let found = browser.eval(LOWEST_CONTRAST);
+            assert!(20 < found[1].as_u64().unwrap(), "{found}");
+            assert!(4.5 <= found[0].as_f64().unwrap(), "{scheme}: {found}");
+        }
+        grounds.push(browser.eval("getComputedStyle(document.body).backgroundColor"));
+    }
+    assert_ne!(grounds[0], grounds[1], "dark is not light");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_messages_run_no_script_and_reach_nothing() {
     let (page, inbox) = page().await;
