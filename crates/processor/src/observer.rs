@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use postrider_domain::{
-    Answer, Delivery, LaneName,
+    Answer, Delivery, LaneName, Reason,
     fingerprint::recipient_hash,
     lane::{Report, Settled},
     time::BootTime,
@@ -193,12 +193,29 @@ impl Observer {
     }
 }
 
-fn what_to_mend(reason: postrider_domain::Reason) -> &'static str {
+/// The words of the one loud line. Most reasons never stop a destination; the list is whole so that a new one is thought of.
+fn what_to_mend(reason: Reason) -> &'static str {
     match reason {
-        postrider_domain::Reason::Tls => "TLS (certificate, host name, or `tls` and `ca_file`)",
-        postrider_domain::Reason::Auth => "credentials",
-        postrider_domain::Reason::SenderRejected => "sender address (`from`)",
-        _ => "settings",
+        Reason::Tls => "TLS (certificate, host name, or `tls` and `ca_file`)",
+        Reason::Auth => "credentials",
+        Reason::SenderRejected => "sender address (`from`)",
+        Reason::Protocol => "requests (is the address right?)",
+        Reason::Connect
+        | Reason::Timeout
+        | Reason::Disconnected
+        | Reason::RateLimited
+        | Reason::Unavailable
+        | Reason::MailboxFull
+        | Reason::TryLater
+        | Reason::UnknownRecipient
+        | Reason::Forbidden
+        | Reason::Policy
+        | Reason::TooLarge
+        | Reason::InvalidMessage
+        | Reason::InvalidAddress
+        | Reason::LostReply
+        | Reason::Bug
+        | Reason::Other => "settings",
     }
 }
 
