@@ -154,6 +154,44 @@ fn every_query_can_be_narrowed_and_zoomed() {
     problems.none();
 }
 
+/// A range that is reduced to its last value shows what was true before everything stopped, in green.
+#[test]
+fn a_number_is_that_of_now() {
+    let mut problems = Problems::default();
+    for name in DASHBOARDS {
+        let dashboard = dashboard(name);
+        for panel in
+            panels(&dashboard).into_iter().filter(|panel| ["stat", "table"].iter().any(|t| panel["type"] == *t))
+        {
+            let place = format!("{name}, {:?}", text(panel, "title"));
+            for target in list(panel, "targets") {
+                problems.demand(target["instant"] == true && target["range"] == false, &place, "asks for a range");
+            }
+            let asks_a_lane =
+                ["Are we sending", "How late", "backlog"].iter().any(|q| text(panel, "title").contains(q));
+            if asks_a_lane {
+                let dead = text(&panel["targets"][0], "expr").contains("postrider_partitions_assigned:sum");
+                problems.demand(dead, &place, "shows nothing of a lane that nobody consumes");
+            }
+        }
+    }
+    problems.none();
+}
+
+/// A gauge that falls is no counter that began anew.
+#[test]
+fn gauges_have_no_rate() {
+    let gauges =
+        ["postrider_committed_offset", "postrider_lag_", "postrider_deliveries_in_flight", "postrider_ledger_keys"];
+    for name in DASHBOARDS {
+        for (place, query) in queries(&dashboard(name)) {
+            for (gauge, function) in gauges.iter().flat_map(|gauge| ["rate", "increase"].map(|f| (gauge, f))) {
+                assert!(!query.contains(&format!("{function}({gauge}")), "{name}, {place}: {function} of {gauge}");
+            }
+        }
+    }
+}
+
 #[test]
 fn panels_do_not_lie_on_each_other() {
     let mut problems = Problems::default();
