@@ -1,8 +1,11 @@
 //! What all clients share: librdkafka's log lines as ours, and the clock of the lease.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use postrider_domain::time::BootTime;
@@ -66,6 +69,25 @@ impl Health {
             self.set_down(true);
         }
         tracing::debug!(error = %describe(error), reason, "Kafka client error");
+    }
+}
+
+/// Lets a text pass at most once in half a minute: librdkafka repeats a fault with every poll.
+#[derive(Debug, Default)]
+pub(crate) struct Quiet(Mutex<Vec<(String, Instant)>>);
+
+impl Quiet {
+    /// Whether it has not been said of late.
+    pub(crate) fn is_news(&self, text: &str) -> bool {
+        const AGAIN_AFTER: Duration = Duration::from_secs(30);
+        const TEXTS_MAX: usize = 8;
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|(_, at)| at.elapsed() < AGAIN_AFTER);
+        let is_news = said.len() < TEXTS_MAX && !said.iter().any(|(known, _)| known == text);
+        if is_news {
+            said.push((text.to_owned(), Instant::now()));
+        }
+        is_news
     }
 }
 

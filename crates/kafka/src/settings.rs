@@ -90,6 +90,11 @@ impl KafkaSettings {
         // A reconnect after an outage must come within seconds; librdkafka's default waits up to ten.
         config.set("reconnect.backoff.max.ms", "1000");
         config.set("log.connection.close", "false");
+        // OpenSSL is linked in and knows no machine's folder of authorities; librdkafka looks where systems keep it. Who
+        // names a file by OpenSSL's own variable keeps it.
+        if std::env::var_os("SSL_CERT_FILE").is_none() {
+            config.set("ssl.ca.location", "probe");
+        }
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -130,6 +135,18 @@ mod tests {
         let shown = format!("{:?}", KafkaSettings { bootstrap_servers: "a:1".to_owned(), properties });
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("shop") && shown.contains("a:1"), "{shown}");
+    }
+
+    /// What would be in a unit, where nothing sets OpenSSL's variables.
+    #[test]
+    fn the_authorities_of_the_machine_are_found() {
+        let location =
+            |settings: &KafkaSettings| settings.client_config("test", &[]).get("ssl.ca.location").map(str::to_owned);
+        let expected = std::env::var_os("SSL_CERT_FILE").is_none().then(|| "probe".to_owned());
+        assert_eq!(location(&KafkaSettings::default()), expected);
+        let properties = BTreeMap::from([("ssl.ca.location".to_owned(), "/ca.pem".to_owned())]);
+        let settings = KafkaSettings { bootstrap_servers: String::new(), properties };
+        assert_eq!(location(&settings).as_deref(), Some("/ca.pem"), "a file of the user's wins");
     }
 
     #[test]

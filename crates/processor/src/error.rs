@@ -1,5 +1,6 @@
 //! Why a lane stops by itself.
 
+use postrider_domain::lane::Stop;
 use postrider_kafka::KafkaError;
 
 /// The lane has stopped without a commit past unsettled work; a new start goes on where it stood.
@@ -54,4 +55,20 @@ pub enum LaneError {
         /// Which lane.
         lane: String,
     },
+}
+
+impl LaneError {
+    /// Kafka's client is beyond use.
+    pub(crate) fn kafka(lane: &str, source: KafkaError) -> Self {
+        Self::Kafka { lane: lane.to_owned(), source: Box::new(source) }
+    }
+
+    /// The lane's own reason to stop.
+    pub(crate) fn stopped(lane: &str, stop: Stop) -> Self {
+        let lane = lane.to_owned();
+        match stop {
+            Stop::Refused(detail) => Self::Refused { lane, detail },
+            Stop::Fatal(detail) => Self::Fatal { lane, detail },
+        }
+    }
 }

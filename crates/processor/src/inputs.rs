@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use postrider_domain::lane::{Event, WriteProblem};
-use postrider_kafka::{LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind};
+use postrider_domain::lane::{self, Event, WriteProblem};
+use postrider_kafka::{CommitPosition, LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind};
 use tokio::{
     sync::{
         mpsc::{Receiver, UnboundedReceiver},
@@ -82,6 +82,11 @@ pub(crate) fn written(event: WriteEvent) -> Event {
         WriteFailureKind::Fatal => WriteProblem::Fatal(failure.detail),
     });
     Event::Written { token: event.token, result }
+}
+
+/// A position to commit, as Kafka understands it.
+pub(crate) fn commit_position(position: lane::CommitPosition) -> CommitPosition {
+    CommitPosition { partition: position.partition, position: position.position, metadata: position.metadata }
 }
 
 /// Kafka's positions, as the lane understands them.

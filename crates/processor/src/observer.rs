@@ -18,11 +18,13 @@ pub(crate) struct Observer {
     lane: LaneName,
     metrics: DeliveryMetrics,
     assigned_at: HashMap<i32, BootTime>,
+    /// Why the last commit failed, if it did.
+    commit_failure: Option<String>,
 }
 
 impl Observer {
     pub(crate) fn new(lane: LaneName, metrics: DeliveryMetrics) -> Self {
-        Self { lane, metrics, assigned_at: HashMap::new() }
+        Self { lane, metrics, assigned_at: HashMap::new(), commit_failure: None }
     }
 
     /// An attempt has ended; what follows from it is the lane's to say.
@@ -59,6 +61,19 @@ impl Observer {
         tracing::info!(lane, partitions = ?partitions, "partitions {event}");
     }
 
+    pub(crate) fn kafka_gone(&self, detail: &str) {
+        tracing::warn!(lane = self.lane.as_str(), detail, "no Kafka broker can be reached; trying again");
+    }
+
+    pub(crate) fn kafka_back(&self) {
+        tracing::info!(lane = self.lane.as_str(), "Kafka answers again");
+    }
+
+    pub(crate) fn cannot_restore(&self, partition: i32, detail: &str) {
+        let lane = self.lane.as_str();
+        tracing::warn!(lane, record.partition = partition, detail, "cannot restore yet; trying again");
+    }
+
     pub(crate) fn report(&mut self, report: &Report) {
         let lane = self.lane.as_str();
         match report {
@@ -87,13 +102,20 @@ impl Observer {
         }
     }
 
-    fn committed(&self, result: &Result<(), String>) {
+    /// A fault is logged once, not with each of the quick repetitions that follow.
+    fn committed(&mut self, result: &Result<(), String>) {
         let lane = self.lane.as_str();
         let label = if result.is_ok() { "acknowledged" } else { "failed" };
         self.metrics.commits_total.with_label_values(&[lane, label]).inc();
-        if let Err(detail) = result {
-            tracing::warn!(lane, detail, "a commit was not acknowledged; it is tried again");
+        let failure = result.as_ref().err().cloned();
+        match &failure {
+            Some(detail) if self.commit_failure != failure => {
+                tracing::warn!(lane, detail, "a commit was not acknowledged; it is tried again");
+            }
+            None if self.commit_failure.is_some() => tracing::info!(lane, "commits are acknowledged again"),
+            Some(_) | None => {}
         }
+        self.commit_failure = failure;
     }
 
     fn settled(&self, settled: &Settled) {

@@ -13,10 +13,10 @@
 use std::time::Duration;
 
 use postrider_domain::{
-    lane::{Command, Event, Lane, Now, Stop},
+    lane::{Command, Event, Lane, Now},
     time::BootTime,
 };
-use postrider_kafka::{CommitPosition, Ledger, LedgerEvent, Source, SourceEvent};
+use postrider_kafka::{Ledger, LedgerEvent, Source, SourceEvent};
 use postrider_telemetry::clock;
 use postrider_wire::NotificationReader;
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ use crate::{
     error::LaneError,
     gatekeeper::{Checked, Gatekeeper},
     gauges::{Gauges, status},
-    inputs::{Input, Inputs, positions, written},
+    inputs::{Input, Inputs, commit_position, positions, written},
     lease::Lease,
     observer::Observer,
     outputs::Outputs,
@@ -90,7 +90,7 @@ impl Pipeline {
             Command::Release(partitions) => self.source.release(partitions),
             Command::Close => self.source.close(),
             Command::Report(report) => self.observer.report(&report),
-            Command::Done(result) => return Some(result.map_err(|stop| self.error(stop))),
+            Command::Done(result) => return Some(result.map_err(|stop| LaneError::stopped(&self.name, stop))),
         }
         None
     }
@@ -147,8 +147,7 @@ impl Pipeline {
                 Some(Event::Restored { partition, epoch, positions: positions(found) })
             }
             LedgerEvent::Failed { partition, detail, .. } => {
-                let lane = &self.name;
-                tracing::warn!(lane, record.partition = partition, detail, "cannot restore yet; trying again");
+                self.observer.cannot_restore(partition, &detail);
                 None
             }
         }
@@ -182,33 +181,19 @@ impl Pipeline {
                 None
             }
             SourceEvent::Unavailable { detail } => {
-                tracing::warn!(lane = self.name, detail, "no Kafka broker can be reached; trying again");
+                self.observer.kafka_gone(&detail);
                 None
             }
             SourceEvent::Available => {
-                tracing::info!(lane = self.name, "Kafka answers again");
+                self.observer.kafka_back();
                 None
             }
             SourceEvent::Closed => Some(Event::Closed),
-            SourceEvent::Fatal(source) => {
-                return Err(LaneError::Kafka { lane: self.name.clone(), source: Box::new(source) });
-            }
+            SourceEvent::Fatal(source) => return Err(LaneError::kafka(&self.name, source)),
         })
-    }
-
-    fn error(&self, stop: Stop) -> LaneError {
-        let lane = self.name.clone();
-        match stop {
-            Stop::Refused(detail) => LaneError::Refused { lane, detail },
-            Stop::Fatal(detail) => LaneError::Fatal { lane, detail },
-        }
     }
 }
 
 fn now() -> Now {
     Now { wall: clock::wall(), boot: clock::boot(), jitter: fastrand::f64() }
-}
-
-fn commit_position(position: postrider_domain::lane::CommitPosition) -> CommitPosition {
-    CommitPosition { partition: position.partition, position: position.position, metadata: position.metadata }
 }

@@ -101,7 +101,7 @@ async fn run(
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
     let pipeline = build(&settings, metrics, partitions, stop, status)
-        .map_err(|source| LaneError::Kafka { lane: settings.name.as_str().to_owned(), source: Box::new(source) })?;
+        .map_err(|source| LaneError::kafka(settings.name.as_str(), source))?;
     pipeline.run().await
 }
 

@@ -20,7 +20,11 @@ use super::{
     LedgerEvent, LedgerSettings, Order, Positions,
     restore::{Start, ask},
 };
-use crate::{KafkaError, KafkaSettings, client::PlainContext, error::describe};
+use crate::{
+    KafkaError, KafkaSettings,
+    client::{PlainContext, Quiet},
+    error::describe,
+};
 
 /// Ledger records handed over at once, at most.
 const BATCH: usize = 5_000;
@@ -60,6 +64,7 @@ pub(super) struct Reader {
     orders: Receiver<Order>,
     events: Sender<LedgerEvent>,
     shelves: BTreeMap<i32, Shelf>,
+    quiet: Quiet,
     /// Entries that could not be decoded, since the start.
     undecodable: u64,
 }
@@ -96,7 +101,16 @@ impl Reader {
                 .map_err(|source| KafkaError::Client { purpose: "a lane's ledger", source })
         };
         let (consumer, asker) = (client("ledger")?, client("positions")?);
-        Ok(Self { consumer, asker, settings, orders, events, shelves: BTreeMap::new(), undecodable: 0 })
+        Ok(Self {
+            consumer,
+            asker,
+            settings,
+            orders,
+            events,
+            shelves: BTreeMap::new(),
+            quiet: Quiet::default(),
+            undecodable: 0,
+        })
     }
 
     /// Until the handle or the lane is gone.
@@ -186,7 +200,7 @@ impl Reader {
                     is_restoring(&self.shelves, partition).then_some(partition)
                 }
                 Err(error) => {
-                    note_error(&error);
+                    note_error(&self.quiet, &error);
                     None
                 }
             };
@@ -243,9 +257,12 @@ fn shelve(shelves: &mut BTreeMap<i32, Shelf>, undecodable: &mut u64, message: &B
     }
 }
 
-fn note_error(error: &RdKafkaError) {
+fn note_error(quiet: &Quiet, error: &RdKafkaError) {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::AllBrokersDown) => tracing::debug!("the ledger waits for a broker"),
-        _ => tracing::warn!(error = %describe(error), "cannot read the ledger for now"),
+        _ if quiet.is_news(&describe(error)) => {
+            tracing::warn!(error = %describe(error), "cannot read the ledger for now");
+        }
+        _ => {}
     }
 }

@@ -16,7 +16,11 @@ use rdkafka::{
 };
 
 use super::SourceSettings;
-use crate::{KafkaError, KafkaSettings, client::PlainContext, error::describe};
+use crate::{
+    KafkaError, KafkaSettings,
+    client::{PlainContext, Quiet},
+    error::describe,
+};
 
 /// Records of one batch at most.
 const BATCH_RECORDS: usize = 500;
@@ -50,6 +54,7 @@ pub(super) struct Haul {
 pub(super) struct Fetcher {
     consumer: BaseConsumer<PlainContext>,
     topic: String,
+    quiet: Quiet,
     pub(super) reading: BTreeMap<i32, Reading>,
 }
 
@@ -70,7 +75,7 @@ impl Fetcher {
             .client_config(&settings.client_id, &overrides)
             .create_with_context(PlainContext::default())
             .map_err(|source| KafkaError::Client { purpose: "a lane's records", source })?;
-        Ok(Self { consumer, topic: settings.topic.clone(), reading: BTreeMap::new() })
+        Ok(Self { consumer, topic: settings.topic.clone(), quiet: Quiet::default(), reading: BTreeMap::new() })
     }
 
     /// Starts, or starts over, at exactly this offset.
@@ -136,7 +141,7 @@ impl Fetcher {
                     haul.at_end = true;
                     haul.passed.extend(pass(&mut self.reading, partition));
                 }
-                Some(Err(error)) => note_error(&mut haul, &error),
+                Some(Err(error)) => note_error(&mut haul, &self.quiet, &error),
             }
             wait = Duration::ZERO;
         }
@@ -184,13 +189,16 @@ fn pass(reading: &mut BTreeMap<i32, Reading>, partition: i32) -> Option<(i32, i6
     Some((partition, end))
 }
 
-fn note_error(haul: &mut Haul, error: &RdKafkaError) {
+fn note_error(haul: &mut Haul, quiet: &Quiet, error: &RdKafkaError) {
     match error {
         RdKafkaError::MessageConsumptionFatal(_) => haul.fatal = Some(describe(error)),
         _ => match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => haul.out_of_range = true,
             Some(RDKafkaErrorCode::AllBrokersDown) => {} // the member hears of it too
-            _ => tracing::warn!(error = %describe(error), "cannot fetch for now"),
+            _ if quiet.is_news(&describe(error)) => {
+                tracing::warn!(error = %describe(error), "cannot fetch for now");
+            }
+            _ => {}
         },
     }
 }

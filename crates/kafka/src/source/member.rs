@@ -19,7 +19,12 @@ use rdkafka::{
 };
 
 use super::{CommitPosition, SourceSettings};
-use crate::{KafkaError, KafkaSettings, client, error::describe, groups::position_list};
+use crate::{
+    KafkaError, KafkaSettings,
+    client::{self, Quiet},
+    error::describe,
+    groups::position_list,
+};
 
 /// For a commit that is still on its way when the group is left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -85,6 +90,7 @@ impl ConsumerContext for MemberContext {
 pub(super) struct Member {
     consumer: Arc<BaseConsumer<MemberContext>>,
     topic: String,
+    quiet: Quiet,
 }
 
 impl Member {
@@ -105,7 +111,7 @@ impl Member {
         consumer
             .subscribe(&[&settings.topic])
             .map_err(|source| KafkaError::request(format!("subscribe to {}", settings.topic), source))?;
-        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone() })
+        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), quiet: Quiet::default() })
     }
 
     /// Serves callbacks; never waits. What they saw, in order.
@@ -126,7 +132,10 @@ impl Member {
             _ if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) => {
                 context.note(Notice::Down(describe(error)));
             }
-            _ => tracing::warn!(topic = %self.topic, error = %describe(error), "the group member reports an error"),
+            _ if self.quiet.is_news(&describe(error)) => {
+                tracing::warn!(topic = %self.topic, error = %describe(error), "the group member reports an error");
+            }
+            _ => {}
         }
     }
 
