@@ -51,6 +51,14 @@ fn no_file_is_longer_than_the_wall() {
     assert!(too_long.is_empty(), "over {LINES_MAX} lines without tests, split by responsibility: {too_long:#?}");
 }
 
+/// What a newcomer reads first has the whole way of an event on one page, and knows no library behind it.
+#[test]
+fn the_map_is_one_page() {
+    let map = fs::read_to_string(root().join("crates/processor/src/pipeline.rs")).expect("the map is there");
+    assert!(map.lines().count() <= 200, "{} lines, 200 at most", map.lines().count());
+    assert!(!["rdkafka", "lettre", "reqwest"].iter().any(|library| map.contains(library)));
+}
+
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the root manifest is there");
