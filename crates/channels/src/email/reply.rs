@@ -120,6 +120,8 @@ fn printable(text: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -144,6 +146,41 @@ mod tests {
         check(b"\r\n", Err(ReplyProblem::NoCode));
         check(&[b'2'; LINE_BYTES_MAX + 1], Err(ReplyProblem::LineTooLong));
         check("250-x\r\n".repeat(LINES_MAX).as_bytes(), Err(ReplyProblem::TooManyLines));
+    }
+
+    /// Bytes that often come near a reply.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let near = prop_oneof![
+            Just(b"250 ".to_vec()),
+            Just(b"250-".to_vec()),
+            Just(b"550 ".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\n".to_vec()),
+            prop::collection::vec(any::<u8>(), 1..4),
+        ];
+        prop::collection::vec(near, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// Whatever a relay says, and however the network cuts it up: a reply is never read out of a part of it, and
+        /// what was read does not change with what comes behind.
+        #[test]
+        fn a_reply_does_not_depend_on_how_its_bytes_arrive(bytes in bytes()) {
+            let whole = Reply::parse(&bytes);
+            for cut in 0..bytes.len() {
+                let part = Reply::parse(&bytes[..cut]);
+                match &whole {
+                    Ok(Some((_, length))) if cut < *length => prop_assert_eq!(part, Ok(None)),
+                    Ok(Some(_)) => prop_assert_eq!(&part, &whole),
+                    Ok(None) => prop_assert_eq!(part, Ok(None)),
+                    Err(_) => prop_assert!(part == Ok(None) || part == whole, "{:?}", part),
+                }
+            }
+            if let Ok(Some((reply, _))) = whole {
+                prop_assert!((200..600).contains(&reply.code));
+                prop_assert!(!reply.text().chars().any(char::is_control), "{:?}", reply);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn reply(status: u16, body: &str) -> Reply {
@@ -129,6 +131,34 @@ fn only_a_200_that_says_ok_is_delivered() {
     check(Endpoint::Webhook, &reply(200, "<html>ok</html>"), "transient", Reason::Protocol);
     for body in [ReplyBody::Lost, ReplyBody::TooLarge] {
         check(Endpoint::Api, &Reply { body, ..reply(200, "") }, "unknown", Reason::Protocol);
+    }
+}
+
+/// Replies that are, or nearly are, what Slack says.
+fn bodies() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("ok".to_owned()),
+        (any::<bool>(), "[a-z_]{0,12}").prop_map(|(ok, error)| format!(r#"{{"ok":{ok},"error":"{error}"}}"#)),
+        Just(r#"{"ok":"true"}"#.to_owned()),
+        Just(r#"{"ok":1}"#.to_owned()),
+        Just(r#"[{"ok":true}]"#.to_owned()),
+        Just(r#"{"ok":true}{"ok":false}"#.to_owned()),
+        "[ -~]{0,40}",
+        ".{0,40}",
+    ]
+}
+
+proptest! {
+    /// No reply, whatever it is, passes for success but a 200 that says so as Slack says it.
+    #[test]
+    fn nothing_else_is_ever_delivered(status in prop_oneof![Just(200u16), 100..600u16], body in bodies()) {
+        let says_so = serde_json::from_str::<serde_json::Value>(&body).is_ok_and(|json| json["ok"] == true);
+        for endpoint in [Endpoint::Api, Endpoint::Webhook] {
+            let bare = endpoint == Endpoint::Webhook && body.trim() == "ok";
+            let answer = classify(&reply(status, &body), endpoint);
+            let expected = status == 200 && (says_so || bare);
+            prop_assert_eq!(matches!(answer, Answer::Delivered { .. }), expected, "{} {:?}: {:?}", status, body, answer);
+        }
     }
 }
 
