@@ -1,8 +1,11 @@
-//! P5: one record that is out of all measure costs itself its delivery, and nobody else theirs.
+//! P5: one record that is out of all measure, or kills whoever sends it, costs itself its delivery, and nobody else theirs.
 
 use postrider_domain::DeadReason;
-use postrider_testkit::kafka::RawRecord;
-use postrider_tests::{LONG, Settings, World, events, mail};
+use postrider_testkit::{
+    kafka::RawRecord,
+    smtp::{Act, Stage},
+};
+use postrider_tests::{LONG, Settings, World, events, mail, wait::wait_until};
 
 const MIB: usize = 1024 * 1024;
 
@@ -25,6 +28,33 @@ fn a_record_whose_dead_letter_would_be_too_large_does_not_stop_the_lane() {
     let reasons: Vec<_> = letters.iter().map(|letter| (letter.offset, letter.reason)).collect();
     assert_eq!(reasons, [(0, DeadReason::InvalidAddress), (1, DeadReason::InvalidAddress)]);
     assert!(letters.iter().all(|letter| letter.value.is_some()), "the original is kept, byte for byte");
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+}
+
+/// The first death proves nothing; after it every attempt is on record before it begins, and the third that a process
+/// does not survive was the last.
+#[test]
+fn a_delivery_that_kills_the_process_each_time_ends_as_a_crash_loop() {
+    let world = World::new("crash-loop", Settings { partitions: 1, ..Settings::default() });
+    world.smtp.on(Stage::Rcpt).recipient("poison@example.com").act(Act::Hang);
+    world.produce(&[mail("poison", &["poison@example.com"])]);
+    for death in 0..4 {
+        world.produce(&[mail(&format!("good-{death}"), &["ada@example.com"])]);
+        let processor = world.start(&["process"]);
+        wait_until(&format!("the good one is there before death {death}"), LONG, || world.smtp.count() == death + 1);
+        wait_until("the other is under way, alone", LONG, || {
+            processor.metrics().sum("deliveries_in_flight", &[]) == 1.0
+                && world.ledger("email").receipts.len() == death + 1
+        });
+        assert!(world.dead_letters().is_empty(), "given up too early");
+        processor.kill();
+    }
+    let processor = world.processor();
+    world.settled("email");
+    assert_eq!(world.dead_reasons(), [DeadReason::CrashLoop]);
+    assert_eq!(world.dead_letters()[0].event_key.as_deref(), Some("poison"));
+    assert_eq!(world.smtp.count(), 4, "the good ones, each once");
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
 }
