@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -11,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use postrider_tests::http;
 use tempfile::TempDir;
 
 /// A running `postrider`, ended with SIGKILL when dropped.
@@ -56,7 +56,7 @@ impl Process {
 
     fn wait_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(120);
-        while get(self.admin, "/readyz").map_or(true, |answer| !answer.starts_with("HTTP/1.1 200")) {
+        while http::get(self.admin, "/readyz").map_or(true, |answer| answer.status != 200) {
             if let Some(status) = self.child.try_wait()? {
                 bail!("postrider ended with {status}:\n{}", self.log());
             }
@@ -72,7 +72,7 @@ impl Process {
 
     /// The sum of all series whose name and labels contain every one of `parts`.
     pub(crate) fn metric(&self, parts: &[&str]) -> Result<f64> {
-        let scrape = get(self.admin, "/metrics")?;
+        let scrape = http::get(self.admin, "/metrics")?.body;
         let lines =
             scrape.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
         Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
@@ -117,14 +117,4 @@ pub(crate) fn run(arguments: &[&str], configuration: &str) -> Result<()> {
     let output = Command::new(binary()?).arg("--config").arg(&file).args(arguments).output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
-}
-
-/// One HTTP GET; the whole answer, head included.
-fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
