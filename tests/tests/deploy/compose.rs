@@ -1,14 +1,32 @@
 //! docker-compose.yml: what the specification asks for, and that its parts find each other.
 
-use std::{collections::BTreeSet, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
+use postrider_testkit::python;
 use yaml_rust2::Yaml;
 
 use crate::tree::{
     assert_known_command, assert_valid_config, document, drain_and_ten, entries, items, root, seconds, text, texts,
 };
 
-/// The part of the compose specification's service that the file may use.
+/// docker-compose carries the schema of the Compose Specification; the others read both.
+const SPECIFICATION: &[&str] = &[
+    "docker-compose==1.29.2",
+    "PyYAML==6.0.3",
+    "jsonschema==4.26.0",
+    "jsonschema-specifications==2025.9.1",
+    "referencing==0.37.0",
+    "rpds-py==2026.9.1",
+    "attrs==26.1.0",
+    "typing_extensions==4.16.0",
+];
+
+/// The keys of a service that these tests look at: the file may use no others.
 const SERVICE_KEYS: &[&str] = &[
     "image",
     "build",
@@ -43,14 +61,50 @@ fn mounts(service: &Yaml) -> Vec<(String, String)> {
     mounts.collect()
 }
 
+fn validate(file: &Path) -> anyhow::Result<Output> {
+    let script = root().join("tests/tests/deploy/compose_spec.py");
+    Ok(Command::new(python::with(SPECIFICATION)?).arg(script).arg(file).output()?)
+}
+
 #[test]
-fn it_says_only_what_the_specification_knows() {
+fn it_is_valid_by_the_schema_of_the_specification() -> anyhow::Result<()> {
+    let output = validate(&root().join("docker-compose.yml"))?;
+    let violations = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "docker-compose.yml:\n{violations}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// That the check can fail, and says where.
+#[test]
+fn the_schema_refuses_mistakes() -> anyhow::Result<()> {
+    let good = text("docker-compose.yml");
+    let dir = tempfile::tempdir()?;
+    let broken = dir.path().join("docker-compose.yml");
+    for (right, wrong, at) in [
+        ("name: postrider\n", "name: Post Rider\n", "name: "),
+        ("127.0.0.1:8080:8080", "80x", "services.ingest.ports.0: "),
+        ("condition: service_healthy", "condition: 3", "services.topics.depends_on.kafka.condition: "),
+        ("read_only: true", "read_onyl: true", "services.ingest: "),
+        ("stop_grace_period: 35s", "stop_grace_period: soon", "services.process.stop_grace_period: "),
+    ] {
+        assert!(good.contains(right), "{right}");
+        fs::write(&broken, good.replace(right, wrong))?;
+        let output = validate(&broken)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{wrong}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.lines().any(|line| line.starts_with(at)), "{wrong}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn it_says_only_what_is_looked_at_here() {
     let compose = compose();
     let known = ["name", "services", "volumes"];
     assert!(entries(&compose).iter().all(|(key, _)| known.contains(key) || key.starts_with("x-")));
     for (name, service) in entries(&compose["services"]) {
         for (key, _) in entries(service) {
-            assert!(SERVICE_KEYS.contains(&key), "{name}.{key} is not of the specification, or not looked at here");
+            assert!(SERVICE_KEYS.contains(&key), "{name}.{key} is not looked at here");
         }
         let image = service["image"].as_str().unwrap_or_else(|| panic!("{name} has no image"));
         let tag = image.rsplit_once(':').map(|(_, tag)| tag);
