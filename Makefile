@@ -28,7 +28,7 @@ build:
 demo:
 	cargo run --release --locked -- dev --demo 200
 
-# The table of ratios of docs/OPERATIONS.md. Takes minutes; wants an otherwise idle machine.
+# The table of ratios of docs/OPERATIONS.md, section Size. Takes minutes; wants an otherwise idle machine.
 bench:
 	sh tests/tools.sh bench
 	cargo build --release --locked
