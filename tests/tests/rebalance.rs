@@ -113,6 +113,32 @@ fn a_frozen_process_that_wakes_up_starts_nothing() {
     assert!(twice.len() as u64 <= counted, "{twice:?} came twice, {counted} counted");
 }
 
+/// The lease is asked for right before the message: what waited for the server's word at the freeze finds it on waking,
+/// and must not go on from there.
+#[test]
+fn a_message_that_had_not_begun_before_the_freeze_is_never_sent() {
+    const MAILS: usize = 4;
+    let settings = Settings { in_flight_max: 4, connections_max: 4, ..Settings::default() };
+    let world = World::new("frozen", settings);
+    // Shorter than the session, so that the words are there before the other takes over.
+    world.smtp.on(Stage::Rcpt).times(4).act(Act::Delay(Duration::from_secs(3)));
+    world.produce(&load(MAILS));
+    let frozen = world.start(&["process"]);
+    wait_until("all attempts are under way", LONG, || world.smtp.connections_made() == 4);
+    frozen.signal(Signal::STOP);
+    assert_eq!(world.smtp.count(), 0, "a message was sent before the freeze");
+    let other = world.start(&["process"]);
+    wait_until("the other has everything", LONG, || assigned(&other) == 4);
+    world.settled("email");
+    assert_eq!(world.smtp.count(), MAILS);
+    frozen.signal(Signal::CONT);
+    wait_until("the woken one is a member again", LONG, || 0 < assigned(&frozen) && assigned(&other) < 4);
+    wait_until("the woken one has nothing under way", LONG, || {
+        frozen.metrics().sum("deliveries_in_flight", &[]) == 0.0
+    });
+    assert_eq!(check_nothing_lost(&world, MAILS), BTreeMap::new());
+}
+
 /// More processes than partitions are no fault: who has nothing to do is ready, and takes over.
 #[test]
 fn a_member_with_nothing_assigned_is_ready() {
