@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use postrider_domain::{ChannelName, DeadReason, Email, Notification, Outcome, record::HEADER_APPENDED_AT};
+use postrider_domain::{
+    ChannelName, DeadReason, Email, Fingerprint, Notification, Outcome, record::HEADER_APPENDED_AT,
+};
 use postrider_testkit::{
-    kafka::RawRecord,
-    smtp::{Act, Stage},
+    kafka::{RawRecord, RealKafka},
+    smtp::{Act, SmtpOptions, Stage},
 };
 use postrider_tests::{
     LONG, Process, Settings, World,
@@ -118,6 +120,45 @@ fn a_failing_record_holds_the_commit_and_delays_nobody() {
     world.settled("email");
     assert_eq!(world.smtp.count(), 106);
     assert_eq!(world.committed("email")[&0], 106);
+}
+
+/// Receipts that Kafka takes slowly hold the commit and the counts: after a death nothing else tells what was sent.
+#[test]
+fn a_commit_never_overtakes_a_receipt() {
+    const MAILS: usize = 400;
+    const WAITS: usize = 20;
+    let kafka: &'static RealKafka = Box::leak(Box::new(RealKafka::start(1).expect("Kafka starts")));
+    let settings = Settings { in_flight_max: 4, ..one_partition() };
+    let world = World::with(kafka, "slow", settings, SmtpOptions::default());
+    let events: Vec<_> = (0..MAILS).map(|n| mail(&format!("order-{n}"), &[ADA])).collect();
+    world.produce(&events);
+    let quota = |change: [&str; 2]| {
+        let client = ["--alter", "--entity-type", "clients", "--entity-name", "postrider-email"];
+        kafka.tool("kafka.admin.ConfigCommand", &[&client[..], &change].concat()).expect("Kafka changes the quota");
+    };
+    // Bytes a second, for writes alone: the commits go over a connection that is not slowed.
+    quota(["--add-config", "producer_byte_rate=100"]);
+    let processor = world.processor();
+    let is_waiting = || {
+        let counted = delivered(&processor, "email");
+        let committed = usize::try_from(world.committed("email").get(&0).copied().unwrap_or(0)).unwrap();
+        let sent = world.smtp.count();
+        let receipts = world.ledger("email").receipts;
+        for event in &events[..committed] {
+            let id = Fingerprint::of_delivery(event, ChannelName::Email, ADA, None);
+            assert!(receipts.contains_key(&id), "{committed} are committed, {} has no receipt", event.event_key);
+        }
+        assert!(counted <= receipts.len() as u64, "{counted} are counted, {} have a receipt", receipts.len());
+        receipts.len() < sent
+    };
+    let mut waits = 0;
+    wait_until("receipts were waited for, again and again", LONG, || {
+        waits += usize::from(is_waiting());
+        WAITS <= waits
+    });
+    quota(["--delete-config", "producer_byte_rate"]);
+    world.settled("email");
+    assert_eq!(world.smtp.count(), MAILS);
 }
 
 /// The same event key in one poll, later, after a restart, after a rewind by Kafka's own tool: sent once, and counted.
