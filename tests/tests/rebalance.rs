@@ -81,6 +81,23 @@ fn a_process_joins_and_leaves_under_load_and_nothing_comes_twice() {
     assert_eq!(first.metrics().sum("ambiguous_sends_total", &[]), 0.0);
 }
 
+/// A partition changes hands only when nothing of it is under way any more: its new owner would send it too.
+#[test]
+fn a_partition_is_not_given_away_before_its_attempts_have_ended() {
+    const MAILS: usize = 20;
+    let settings = Settings { drain_timeout: Duration::from_secs(30), ..Settings::default() };
+    let world = World::with(RealKafka::shared(), "busy", settings, SmtpOptions::default());
+    // Long enough for a second process to come meanwhile, short enough for the drain.
+    world.smtp.on(Stage::Dot).times(20).act(Act::Delay(Duration::from_secs(8)));
+    world.produce(&load(MAILS));
+    let first = world.processor();
+    wait_until("all attempts are under way", LONG, || world.smtp.connections_made() == 20);
+    let second = world.start(&["process"]);
+    wait_until("both have a share", LONG, || assigned(&first) == 2 && assigned(&second) == 2);
+    world.settled("email");
+    assert_eq!(check_nothing_lost(&world, MAILS), BTreeMap::new());
+}
+
 /// A process that was frozen past its session wakes up among partitions that are another's: it starts nothing. What it
 /// had begun to write may arrive, and then come once more.
 #[test]
