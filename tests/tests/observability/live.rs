@@ -172,8 +172,10 @@ fn it_shows_what_happened(prometheus: &Prometheus) {
 /// What was broken on purpose is noticed; `pending` counts, the clocks of alerts are too slow for a test.
 fn alerts_see_what_is_wrong(prometheus: &Prometheus) {
     for alert in ["PostriderDestinationStopped", "PostriderDeadLetters", "PostriderTargetDown"] {
-        let seen = prometheus.query(&format!("ALERTS{{alertname=\"{alert}\"}}")).expect("a query");
-        assert!(!seen.is_empty(), "{alert} has not noticed");
+        // Rules are evaluated on a clock of their own, some time after the scrape that they react to.
+        wait_until(&format!("{alert} has noticed"), LONG, || {
+            prometheus.query(&format!("ALERTS{{alertname=\"{alert}\"}}")).is_ok_and(|seen| !seen.is_empty())
+        });
     }
     for alert in ["PostriderLaneNotConsumed", "PostriderPartitionStopped", "PostriderKafkaUnreachable"] {
         let seen =
