@@ -62,7 +62,9 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
 /// After which librdkafka gives a write up.
 const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// A broker handles one request of a connection at a time, and each carries one partition's batch. Three hide the way
-/// there and back; what would only stand in the broker's socket waits here instead, where the batch still grows.
+/// there and back; what would only stand in the broker's socket waits here instead, where the batch still grows. So under
+/// load batches form by themselves, and without load nothing lingers for company: measured, no slower than 1 ms of
+/// linger at full load, and 0.2 ms instead of 1.3 ms for one event alone.
 const REQUESTS_MAX: u8 = 3;
 
 impl Producer {
@@ -75,7 +77,7 @@ impl Producer {
             client_id: settings.client_id.clone(),
             message_max_bytes: settings.message_max_bytes,
             delivery_timeout: DELIVERY_TIMEOUT,
-            linger: Duration::from_millis(1),
+            linger: Duration::ZERO,
             requests_max: REQUESTS_MAX,
         };
         Ok(Self { outlet: Outlet::start(kafka, &settings)? })

@@ -123,7 +123,12 @@ async fn warm_up(address: SocketAddr, path: &'static str) -> Result<()> {
             break;
         }
     }
-    println!("warmed up with {} POSTs: {:.0}/s at first, {:.0}/s at last", rates.len() * WARM_UP, rates[0], best(&rates));
+    println!(
+        "warmed up with {} POSTs: {:.0}/s at first, {:.0}/s at last",
+        rates.len() * WARM_UP,
+        rates[0],
+        best(&rates)
+    );
     Ok(())
 }
 
