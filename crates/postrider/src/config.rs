@@ -89,13 +89,14 @@ impl Config {
     }
 
     /// The same for `postrider dev`: cluster, mail server, Slack's credentials and API keys are not the user's but the
-    /// sandbox's; names of Slack destinations, lanes, retry and ports are taken over.
+    /// sandbox's; names of Slack destinations, lanes, retry and ports are taken over. It listens on loopback whatever
+    /// `ingest.listen` says, so that a production's file without its keys is no problem.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
     pub(crate) fn load_for_dev(file: Option<&Path>) -> Result<Self, Problems> {
         let layers = Layers::read_for_dev(file, environment()?.into_iter())?;
-        Self::check(&layers, Scope::ALL)
+        Self::check(&layers, Scope::CHANNELS)
     }
 
     /// Checks what the layers say together.

@@ -213,3 +213,14 @@ fn dev_takes_over_names_but_nothing_that_points_outside() {
     assert_eq!(config.retry.delay_min, Duration::from_secs(1));
     assert_eq!(config.lanes.len(), 2);
 }
+
+/// Where a production's file lies, `dev` starts as well: nothing of it leads outside or wants its secrets.
+#[test]
+fn dev_starts_beside_the_files_of_a_production() {
+    let deploy = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    for file in ["compose/postrider.toml", "kubernetes/postrider.toml"] {
+        let config = Config::load_for_dev(Some(&deploy.join(file)));
+        let config = config.unwrap_or_else(|problems| panic!("{file}: {problems}"));
+        assert!(config.ingest.keys.is_empty() && config.lanes.len() == 2, "{file}");
+    }
+}
