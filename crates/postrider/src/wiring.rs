@@ -76,8 +76,7 @@ pub(crate) fn ingest(config: &Config) -> IngestSettings {
             .iter()
             .map(|key| ApiKey { source: key.source.clone(), key: key.key.clone() })
             .collect(),
-        // An event has to be settled before it leaves its topic: give_up_after counts from not_before.
-        not_before_max: config.topics.retention.saturating_sub(config.retry.give_up_after),
+        not_before_max: config.retry.not_before_max(config.topics.retention),
         channels: channels(config),
         slack_destinations: destinations.map(|destination| destination.name.clone()).collect(),
         limits: IngestLimits::default(),
