@@ -100,6 +100,24 @@ fn the_environment_overrides_the_file_at_any_depth() {
     assert_eq!(config.ingest.keys[0].key.reveal(), "0123");
 }
 
+/// A variable for one item of a list leaves the others as they are: it is a third key here, and a field of the first.
+#[test]
+fn the_environment_adds_to_a_list_and_takes_nothing_from_it() {
+    let text = "[[ingest.keys]]\nsource = 'shop'\nkey = 'a'\n[[ingest.keys]]\nsource = 'billing'\nkey = 'b'\n";
+    let variables = [
+        ("POSTRIDER__INGEST__KEYS__0__KEY", "c"),
+        ("POSTRIDER__INGEST__KEYS__2__SOURCE", "stock"),
+        ("POSTRIDER__INGEST__KEYS__2__KEY", "d"),
+    ];
+    let config = load(text, &variables).unwrap();
+    let keys: Vec<_> = config.ingest.keys.iter().map(|key| (key.source.as_str(), key.key.reveal())).collect();
+    assert_eq!(keys, [("shop", "c"), ("billing", "b"), ("stock", "d")]);
+    let problems = load(text, &[("POSTRIDER__INGEST__KEYS__2__KEY", "d")]).unwrap_err().to_string();
+    assert!(problems.contains("ingest.keys.2.source: is missing"), "{problems}");
+    let list = load("[email]\nrecipients_allowed = ['*']\n", &[("POSTRIDER__EMAIL__RECIPIENTS_ALLOWED__1", "*@b")]);
+    assert!(list.unwrap_err().to_string().contains("email.recipients_allowed: must be a list of texts"));
+}
+
 #[test]
 fn secrets_out_of_scope_are_not_read() {
     let text =
