@@ -121,9 +121,14 @@ fn completions_and_manual_pages_are_there() {
     let directory = tempfile::tempdir().unwrap();
     let output = postrider(directory.path(), &["man", "pages"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for page in ["postrider.1", "postrider-dev.1", "postrider-topics-apply.1"] {
+    for (page, example) in [
+        ("postrider.1", "postrider\\-dev(1)"),
+        ("postrider-dev.1", "postrider dev \\-\\-demo 50"),
+        ("postrider-topics-apply.1", "postrider topics apply \\-\\-dry\\-run"),
+    ] {
         let text = fs::read_to_string(directory.path().join("pages").join(page)).unwrap();
-        assert!(text.contains("postrider dev") || text.contains("postrider"), "{page}");
+        let name = page.trim_end_matches(".1");
+        assert!(text.contains(&format!(".TH {name} 1 ")) && text.contains(example), "{page}: {text}");
     }
 }
 
