@@ -82,6 +82,31 @@ fn every_problem_is_listed_at_once_and_no_socket_is_opened() {
     }
 }
 
+/// Whatever a service would stumble over when it starts, `config check` says before, and the service ends with 2: started
+/// again it would only stumble again.
+#[test]
+fn what_no_client_or_channel_takes_is_a_configuration_error() {
+    let email = "[email]\nfrom = 'a@example.com'\n";
+    let bot = "[slack.destinations.ops]\nchannel = 'C1'\ntoken = ";
+    for (file, service) in [
+        ("[kafka.properties]\n'max.in.flight' = 10\n".to_owned(), "ingest"),
+        ("[kafka.properties]\nretries = 0\n".to_owned(), "ingest"),
+        ("[kafka.properties]\n'session.timeout.ms' = 600000\n".to_owned(), "process"),
+        (format!("{email}host = 'mail..example.com'\n"), "process"),
+        (format!("{email}host = 'mail.example.com'\nusername = 'u'\npassword = \"hunter2\\u0000\"\n"), "process"),
+        (format!("{bot}\"xoxb-hunter2\\nxoxb-hunter2\"\n"), "process"),
+        (format!("{bot}'x'\n[slack]\napi_url = 'https://shop:hunter2@slack.com/api'\n"), "process"),
+        ("[slack.destinations.ops]\nwebhook_url = 'https://shop:hunter2@example.com/x'\n".to_owned(), "process"),
+    ] {
+        for command in [&[service][..], &["config", "check"]] {
+            let output = run_with_file(&file, command);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{command:?} with {file}: {said}");
+            assert!(said.contains("configuration: ") && !said.contains("hunter2"), "{command:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn config_default_is_the_embedded_file_and_is_valid() {
     let output = run(&["config", "default"]);
