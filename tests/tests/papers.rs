@@ -59,21 +59,32 @@ fn the_map_is_one_page() {
     assert!(!["rdkafka", "lettre", "reqwest"].iter().any(|library| map.contains(library)));
 }
 
+/// And a crate that uses it: a reason for what nobody takes would be one line of fiction.
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the root manifest is there");
     let architecture = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("docs/ARCHITECTURE.md is there");
-    let dependencies = manifest
+    let files = files();
+    let members: Vec<_> =
+        files.iter().filter(|(name, _)| name.ends_with("/Cargo.toml")).map(|(_, text)| text).collect();
+    let is_used = |name: &str| {
+        let line = format!("{name}.workspace = true");
+        let table = format!("{name} = {{ workspace = true");
+        members.iter().any(|text| text.lines().any(|found| found == line || found.starts_with(&table)))
+    };
+    let dependencies: Vec<_> = manifest
         .lines()
         .skip_while(|line| *line != "[workspace.dependencies]")
         .skip(1)
         .take_while(|line| !line.starts_with('['))
         .filter_map(|line| line.split_once(" = "))
-        .filter(|(_, value)| !value.contains("path = "))
-        .map(|(name, _)| name);
+        .collect();
+    let others = dependencies.iter().filter(|(_, value)| !value.contains("path = ")).map(|(name, _)| *name);
     let missing: Vec<_> =
-        dependencies.filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`")))).collect();
+        others.filter(|name| !architecture.lines().any(|line| line.contains(&format!("`{name}`")))).collect();
     assert!(missing.is_empty(), "docs/ARCHITECTURE.md gives no reason for {missing:?}: one line each, the name in `…`");
+    let idle: Vec<_> = dependencies.iter().map(|(name, _)| *name).filter(|name| !is_used(name)).collect();
+    assert!(idle.is_empty(), "no crate takes {idle:?} from the workspace: remove it there and from the papers");
 }
 
 /// A promise names the test that backs it, a table the file to look at: a file that moves takes its mention along.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::KEEP_MARGIN;
+
 /// How a lane retries. Checked where it is read: `delay_min` ≤ `delay_max`, `delay_min` ≤ `give_up_after`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -35,6 +37,13 @@ impl RetryPolicy {
         let doublings = failed_attempts.saturating_sub(1).min(31);
         let base = self.delay_min.saturating_mul(1 << doublings).min(self.delay_max);
         Next::After(base.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0).max(hint.unwrap_or_default()))
+    }
+
+    /// How far ahead of an event's append its `not_before` may lie: `give_up_after` has to fit in before a lane gives the
+    /// event up because it may leave its topic.
+    #[must_use]
+    pub fn not_before_max(&self, retention: Duration) -> Duration {
+        retention.saturating_sub(KEEP_MARGIN).saturating_sub(self.give_up_after)
     }
 }
 

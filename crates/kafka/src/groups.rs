@@ -1,7 +1,7 @@
 //! A group seen from outside: who is in it, and its offsets while nobody is.
 
 use rdkafka::{
-    TopicPartitionList,
+    ClientConfig, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     topic_partition_list::Offset,
 };
@@ -77,9 +77,12 @@ pub(crate) fn position_list(
     Ok(list)
 }
 
+pub(crate) fn config(kafka: &KafkaSettings, group: &str) -> ClientConfig {
+    kafka.client_config("postrider-groups", &[("group.id", group), ("enable.auto.commit", "false")])
+}
+
 fn group_client(kafka: &KafkaSettings, group: &str) -> Result<BaseConsumer<PlainContext>, KafkaError> {
-    kafka
-        .client_config("postrider-groups", &[("group.id", group), ("enable.auto.commit", "false")])
+    config(kafka, group)
         .create_with_context(PlainContext::default())
         .map_err(|source| KafkaError::Client { purpose: "the group's offsets", source })
 }

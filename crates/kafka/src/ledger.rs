@@ -12,6 +12,8 @@ use postrider_domain::LedgerRecord;
 
 use crate::{KafkaError, KafkaSettings, client::start_thread};
 
+pub(crate) use reader::config;
+
 /// Whose ledger is read.
 #[derive(Debug, Clone)]
 pub struct LedgerSettings {

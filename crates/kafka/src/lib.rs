@@ -18,6 +18,7 @@ mod outlet;
 mod producer;
 mod settings;
 mod source;
+mod trial;
 mod writer;
 
 pub mod groups;
@@ -27,6 +28,7 @@ pub use client::boot_time;
 pub use error::KafkaError;
 pub use ledger::{Ledger, LedgerEvent, LedgerSettings, Positions};
 pub use producer::{ProduceError, Producer, ProducerSettings};
-pub use settings::{KafkaSettings, RefusedProperty, refused_properties, unusable_properties};
+pub use settings::{KafkaSettings, RefusedProperty, doubled_properties, refused_properties, unusable_properties};
 pub use source::{CommitFailure, CommitFailureKind, CommitPosition, Source, SourceEvent, SourceSettings};
+pub use trial::refused_together;
 pub use writer::{Write, WriteEvent, WriteFailure, WriteFailureKind, Writer};

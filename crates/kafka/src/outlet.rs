@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backend::{Client, config, create, produce, refusal};
+use backend::{Client, produce, refusal};
+pub(crate) use backend::{config, create};
 use rdkafka::{ClientConfig, error::RDKafkaErrorCode, producer::Producer as _};
 use tokio::sync::{mpsc::UnboundedSender, oneshot, watch};
 

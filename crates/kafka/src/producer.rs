@@ -60,7 +60,7 @@ pub struct Producer {
 /// Ingest answers within 3 s. librdkafka looks for timed-out writes about once a second, so its own timeout is not enough.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
 /// After which librdkafka gives a write up.
-const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// A broker handles one request of a connection at a time, and each carries one partition's batch. Three hide the way
 /// there and back; what would only stand in the broker's socket waits here instead, where the batch still grows. So under
 /// load batches form by themselves, and without load nothing lingers for company: measured, no slower than 1 ms of

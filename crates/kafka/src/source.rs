@@ -15,6 +15,7 @@ mod watch;
 use std::{sync::mpsc, time::Duration};
 
 use postrider_domain::{Record, time::BootTime};
+use rdkafka::ClientConfig;
 
 use crate::{KafkaError, KafkaSettings, client::start_thread};
 
@@ -27,6 +28,11 @@ pub struct SourceSettings {
     pub topic: String,
     /// Shown by the broker's tools.
     pub client_id: String,
+}
+
+/// How member and fetcher are set up.
+pub(crate) fn configs(kafka: &KafkaSettings, settings: &SourceSettings) -> [ClientConfig; 2] {
+    [member::config(kafka, settings), fetcher::config(kafka, settings)]
 }
 
 /// A position to commit.

@@ -20,10 +20,12 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use postrider_domain::retry::RetryPolicy;
 use postrider_kafka::{KafkaSettings, topics::TopicPlan};
+
+use crate::wiring;
 
 use problems::Notes;
 
@@ -35,6 +37,10 @@ pub(crate) use print::{redacted_json, redacted_toml};
 pub(crate) use problems::Problems;
 pub(crate) use slack::{Access, Slack};
 pub(crate) use topics::Topics;
+
+/// What may follow a lane's drain before its partitions are given back: recording what still runs, the last commit, and the
+/// time until the next look at the group.
+const DRAIN_MARGIN: Duration = Duration::from_secs(15);
 
 /// Everything that was configured, checked and typed.
 #[derive(Debug, Clone)]
@@ -89,13 +95,14 @@ impl Config {
     }
 
     /// The same for `postrider dev`: cluster, mail server, Slack's credentials and API keys are not the user's but the
-    /// sandbox's; names of Slack destinations, lanes, retry and ports are taken over.
+    /// sandbox's; names of Slack destinations, lanes, retry and ports are taken over. It listens on loopback whatever
+    /// `ingest.listen` says, so that a production's file without its keys is no problem.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
     pub(crate) fn load_for_dev(file: Option<&Path>) -> Result<Self, Problems> {
         let layers = Layers::read_for_dev(file, environment()?.into_iter())?;
-        Self::check(&layers, Scope::ALL)
+        Self::check(&layers, Scope::CHANNELS)
     }
 
     /// Checks what the layers say together.
@@ -122,7 +129,11 @@ impl Config {
         let slack = slack::read(root.section("slack"), scope.channels);
         let lanes = lanes::read(&root.section("lanes"), layers, email.is_configured(), slack.is_configured());
         root.finish();
+        if scope.channels {
+            check_channels(&email, &slack, problems);
+        }
         across_sections(topics.as_ref(), retry.as_ref(), problems);
+        check_drain(kafka.as_ref(), lanes.as_deref(), problems);
         Some(Self {
             kafka: kafka?,
             topics: topics?,
@@ -162,6 +173,40 @@ fn across_sections(topics: Option<&Topics>, retry: Option<&RetryPolicy>, problem
             "retry.give_up_after",
             "must be shorter than topics.retention, or events leave Kafka before we stop trying: lower the one or raise the other",
         );
+    }
+}
+
+/// Whatever the channels would refuse when they are made, they refuse here; making one opens no connection.
+fn check_channels(email: &Part<Email>, slack: &Part<Slack>, problems: &Notes) {
+    if let Part::Checked(email) = email
+        && let Err(error) = wiring::email_channel_of(email)
+    {
+        problems.add("email", format_args!("{error:#}"));
+    }
+    if let Part::Checked(slack) = slack
+        && let Err(error) = wiring::slack_channel_of(slack)
+    {
+        problems.add("slack", format_args!("{error:#}"));
+    }
+}
+
+/// A revoke is answered when its drain is over. A group that does not wait that long throws the member out and gives its
+/// partitions, and what is being sent from them, to another.
+fn check_drain(kafka: Option<&KafkaSettings>, lanes: Option<&[Lane]>, problems: &Notes) {
+    let Some(kafka) = kafka else { return };
+    for lane in lanes.into_iter().flatten() {
+        let needed = lane.drain_timeout + DRAIN_MARGIN;
+        if kafka.max_poll_interval() < needed {
+            problems.add(
+                "kafka.properties.max.poll.interval.ms",
+                format_args!(
+                    "must be at least {}, for lanes.{}.drain_timeout and {} s more: raise it, or lower that",
+                    needed.as_millis(),
+                    lane.name,
+                    DRAIN_MARGIN.as_secs()
+                ),
+            );
+        }
     }
 }
 

@@ -76,8 +76,7 @@ pub(crate) fn ingest(config: &Config) -> IngestSettings {
             .iter()
             .map(|key| ApiKey { source: key.source.clone(), key: key.key.clone() })
             .collect(),
-        // An event has to be settled before it leaves its topic: give_up_after counts from not_before.
-        not_before_max: config.topics.retention.saturating_sub(config.retry.give_up_after),
+        not_before_max: config.retry.not_before_max(config.topics.retention),
         channels: channels(config),
         slack_destinations: destinations.map(|destination| destination.name.clone()).collect(),
         limits: IngestLimits::default(),
@@ -123,6 +122,11 @@ pub(crate) fn channel(config: &Config, name: ChannelName) -> anyhow::Result<Arc<
 /// The email channel.
 pub(crate) fn email_channel(config: &Config) -> anyhow::Result<EmailChannel> {
     let email = config.email.as_ref().context("email is not configured: set email.host")?;
+    email_channel_of(email)
+}
+
+/// The same from its settings.
+pub(crate) fn email_channel_of(email: &Email) -> anyhow::Result<EmailChannel> {
     EmailChannel::new(email_settings(email)).context("cannot set up the email channel")
 }
 
@@ -130,6 +134,11 @@ pub(crate) fn email_channel(config: &Config) -> anyhow::Result<EmailChannel> {
 pub(crate) fn slack_channel(config: &Config) -> anyhow::Result<SlackChannel> {
     let slack =
         config.slack.as_ref().context("Slack is not configured: add a destination under [slack.destinations]")?;
+    slack_channel_of(slack)
+}
+
+/// The same from its settings.
+pub(crate) fn slack_channel_of(slack: &Slack) -> anyhow::Result<SlackChannel> {
     SlackChannel::new(&slack_settings(slack)).context("cannot set up the Slack channel")
 }
 

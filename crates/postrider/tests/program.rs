@@ -82,6 +82,31 @@ fn every_problem_is_listed_at_once_and_no_socket_is_opened() {
     }
 }
 
+/// Whatever a service would stumble over when it starts, `config check` says before, and the service ends with 2: started
+/// again it would only stumble again.
+#[test]
+fn what_no_client_or_channel_takes_is_a_configuration_error() {
+    let email = "[email]\nfrom = 'a@example.com'\n";
+    let bot = "[slack.destinations.ops]\nchannel = 'C1'\ntoken = ";
+    for (file, service) in [
+        ("[kafka.properties]\n'max.in.flight' = 10\n".to_owned(), "ingest"),
+        ("[kafka.properties]\nretries = 0\n".to_owned(), "ingest"),
+        ("[kafka.properties]\n'session.timeout.ms' = 600000\n".to_owned(), "process"),
+        (format!("{email}host = 'mail..example.com'\n"), "process"),
+        (format!("{email}host = 'mail.example.com'\nusername = 'u'\npassword = \"hunter2\\u0000\"\n"), "process"),
+        (format!("{bot}\"xoxb-hunter2\\nxoxb-hunter2\"\n"), "process"),
+        (format!("{bot}'x'\n[slack]\napi_url = 'https://shop:hunter2@slack.com/api'\n"), "process"),
+        ("[slack.destinations.ops]\nwebhook_url = 'https://shop:hunter2@example.com/x'\n".to_owned(), "process"),
+    ] {
+        for command in [&[service][..], &["config", "check"]] {
+            let output = run_with_file(&file, command);
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{command:?} with {file}: {said}");
+            assert!(said.contains("configuration: ") && !said.contains("hunter2"), "{command:?}: {said}");
+        }
+    }
+}
+
 #[test]
 fn config_default_is_the_embedded_file_and_is_valid() {
     let output = run(&["config", "default"]);
@@ -121,9 +146,14 @@ fn completions_and_manual_pages_are_there() {
     let directory = tempfile::tempdir().unwrap();
     let output = postrider(directory.path(), &["man", "pages"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for page in ["postrider.1", "postrider-dev.1", "postrider-topics-apply.1"] {
+    for (page, example) in [
+        ("postrider.1", "postrider\\-dev(1)"),
+        ("postrider-dev.1", "postrider dev \\-\\-demo 50"),
+        ("postrider-topics-apply.1", "postrider topics apply \\-\\-dry\\-run"),
+    ] {
         let text = fs::read_to_string(directory.path().join("pages").join(page)).unwrap();
-        assert!(text.contains("postrider dev") || text.contains("postrider"), "{page}");
+        let name = page.trim_end_matches(".1");
+        assert!(text.contains(&format!(".TH {name} 1 ")) && text.contains(example), "{page}: {text}");
     }
 }
 
@@ -205,7 +235,7 @@ fn send_reads_a_file_and_names_the_bad_lines() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert_eq!(stdout(&output), "2 accepted, 2 not\n");
     assert!(
-        stderr(&output).contains("line 3: not JSON") && stderr(&output).contains("line 5: 422"),
+        stderr(&output).contains("line 3: not JSON") && stderr(&output).contains("line 5, event_key "),
         "{}",
         stderr(&output)
     );
@@ -232,7 +262,9 @@ fn send_fits_batches_to_the_api_and_loses_no_other_line() {
     let output = postrider(directory.path(), &send).output().unwrap();
     let said = stderr(&output);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "40 accepted, 2 not\n"), "{said}");
-    assert!(said.contains("line 21: 413") && said.contains("line 42: 400"), "{said}");
+    for (line, status) in [("line 21, event_key ", ": 413: "), ("line 42, event_key ", ": 400: ")] {
+        assert!(said.lines().any(|said| said.starts_with(line) && said.contains(status)), "{line}: {said}");
+    }
 }
 
 /// A server that is not there is waited for; whoever waits is told so.

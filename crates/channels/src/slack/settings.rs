@@ -53,12 +53,9 @@ pub enum SlackError {
         /// The destination's configured name.
         destination: String,
     },
-    /// `api_url` is none.
-    #[error("slack.api_url `{url}` is no http(s) URL: the usual one is https://slack.com/api")]
-    ApiUrl {
-        /// What is configured.
-        url: String,
-    },
+    /// `api_url` is none, or has a user and a password in it.
+    #[error("slack.api_url is no http(s) URL, or one with a password in it: the usual one is https://slack.com/api")]
+    ApiUrl,
     /// A token has characters that no HTTP header can carry, or is empty.
     #[error(
         "the token of the Slack destination `{destination}` is empty or has a line break or another character that no \

@@ -49,8 +49,8 @@ impl Target {
     }
 
     pub(super) fn api(destination: &str, api_url: &str, channel: &str, token: &Secret) -> Result<Self, SlackError> {
-        let failed = || SlackError::ApiUrl { url: api_url.to_owned() };
-        let url = http_url(&format!("{}/chat.postMessage", api_url.trim_end_matches('/'))).ok_or_else(failed)?;
+        let url = http_url(&format!("{}/chat.postMessage", api_url.trim_end_matches('/')));
+        let url = url.ok_or(SlackError::ApiUrl)?;
         let token = token.reveal().trim();
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
             .ok()
@@ -131,6 +131,8 @@ mod tests {
             let error = Target::webhook("ops", &Secret::new(url)).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("sesame"), "{error:?}");
         }
+        let error = Target::api("ops", "https://u:sesame@slack.com/api", "C1", &Secret::new("xoxb-1")).unwrap_err();
+        assert!(!format!("{error}{error:?}").contains("sesame"), "{error:?}");
         for token in ["", "xoxb-sesame\r\nx: y"] {
             let error = Target::api("ops", "https://slack.com/api/", "C1", &Secret::new(token)).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("sesame"), "{error:?}");

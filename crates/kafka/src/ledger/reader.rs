@@ -8,7 +8,7 @@ use std::{
 
 use postrider_domain::{LedgerRecord, Timestamp};
 use rdkafka::{
-    Message, TopicPartitionList,
+    ClientConfig, Message, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
@@ -69,6 +69,29 @@ pub(super) struct Reader {
     undecodable: u64,
 }
 
+/// `name` says what this one is for, to the broker's tools.
+pub(crate) fn config(kafka: &KafkaSettings, settings: &LedgerSettings, name: &str) -> ClientConfig {
+    let overrides = [
+        ("group.id", settings.group.as_str()), // to ask for committed offsets; never joined
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        // What retention took meanwhile needs no receipt any more.
+        ("auto.offset.reset", "earliest"),
+        ("enable.partition.eof", "true"),
+        ("isolation.level", "read_uncommitted"),
+        // What is prefetched is memory on top of the receipts; more of it reads no faster.
+        ("queued.min.messages", "5000"),
+        ("queued.max.messages.kbytes", "2048"),
+        ("fetch.max.bytes", "2097152"),
+        ("max.partition.fetch.bytes", "262144"),
+        ("fetch.queue.backoff.ms", "5"),
+        // Most of what is tailed are our own receipts: taken in larger pieces, at most a tenth of a second late.
+        ("fetch.min.bytes", "65536"),
+        ("fetch.wait.max.ms", "100"),
+    ];
+    kafka.client_config(&format!("{}-{name}", settings.group), &overrides)
+}
+
 impl Reader {
     pub(super) fn new(
         kafka: &KafkaSettings,
@@ -76,27 +99,8 @@ impl Reader {
         orders: Receiver<Order>,
         events: Sender<LedgerEvent>,
     ) -> Result<Self, KafkaError> {
-        let overrides = [
-            ("group.id", settings.group.as_str()), // to ask for committed offsets; never joined
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            // What retention took meanwhile needs no receipt any more.
-            ("auto.offset.reset", "earliest"),
-            ("enable.partition.eof", "true"),
-            ("isolation.level", "read_uncommitted"),
-            // What is prefetched is memory on top of the receipts; more of it reads no faster.
-            ("queued.min.messages", "5000"),
-            ("queued.max.messages.kbytes", "2048"),
-            ("fetch.max.bytes", "2097152"),
-            ("max.partition.fetch.bytes", "262144"),
-            ("fetch.queue.backoff.ms", "5"),
-            // Most of what is tailed are our own receipts: taken in larger pieces, at most a tenth of a second late.
-            ("fetch.min.bytes", "65536"),
-            ("fetch.wait.max.ms", "100"),
-        ];
         let client = |name: &str| {
-            kafka
-                .client_config(&format!("{}-{name}", settings.group), &overrides)
+            config(kafka, &settings, name)
                 .create_with_context(PlainContext::default())
                 .map_err(|source| KafkaError::Client { purpose: "a lane's ledger", source })
         };

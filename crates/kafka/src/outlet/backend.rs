@@ -19,13 +19,11 @@ use crate::{
 /// The most librdkafka may hold, in KiB.
 const QUEUE_KIB: &str = "131072";
 
-/// Both names of the property: one far from its cluster may want another number, and its word counts.
-const REQUESTS_MAX: [&str; 2] = ["max.in.flight.requests.per.connection", "max.in.flight"];
+pub(crate) type Client = BaseProducer<OutletContext>;
 
-pub(super) type Client = BaseProducer<OutletContext>;
-
-/// Idempotent, acks=all, bounded, Java's partitioner.
-pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> ClientConfig {
+/// Idempotent, acks=all, bounded, Java's partitioner. One far from its cluster may want another compression or larger
+/// batches: there the user's word counts.
+pub(crate) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> ClientConfig {
     let (timeout, linger) =
         (settings.delivery_timeout.as_millis().to_string(), settings.linger.as_millis().to_string());
     let largest = settings.message_max_bytes.max(1_000_000).to_string();
@@ -33,22 +31,20 @@ pub(super) fn config(kafka: &KafkaSettings, settings: &OutletSettings) -> Client
         ("acks", "all"),
         ("enable.idempotence", "true"),
         ("partitioner", "murmur2_random"),
-        ("compression.type", "lz4"),
         ("delivery.timeout.ms", timeout.as_str()),
-        ("linger.ms", linger.as_str()),
         ("message.max.bytes", largest.as_str()),
         ("queue.buffering.max.kbytes", QUEUE_KIB),
         ("queue.buffering.max.messages", "100000"),
     ];
     let mut config = kafka.client_config(&settings.client_id, &overrides);
-    if !REQUESTS_MAX.iter().any(|name| kafka.properties.contains_key(*name)) {
-        config.set(REQUESTS_MAX[0], settings.requests_max.to_string());
-    }
+    let requests = settings.requests_max.to_string();
+    let defaults = [("compression.type", "lz4"), ("linger.ms", linger.as_str()), ("max.in.flight", requests.as_str())];
+    kafka.set_defaults(&mut config, &defaults);
     config
 }
 
 /// A client; it connects in the background.
-pub(super) fn create(config: &ClientConfig) -> Result<Client, KafkaError> {
+pub(crate) fn create(config: &ClientConfig) -> Result<Client, KafkaError> {
     config
         .create_with_context(OutletContext::default())
         .map_err(|source| KafkaError::Client { purpose: "writing", source })
@@ -105,7 +101,7 @@ fn failure_kind(code: RDKafkaErrorCode) -> WriteFailureKind {
 
 /// Hears of deliveries, and of brokers that went away.
 #[derive(Debug, Default)]
-pub(super) struct OutletContext {
+pub(crate) struct OutletContext {
     pub(super) health: Health,
 }
 

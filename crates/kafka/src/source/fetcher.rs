@@ -8,7 +8,7 @@ use std::{
 
 use postrider_domain::{Position, Record, RecordHeader, Timestamp};
 use rdkafka::{
-    Message, TopicPartitionList,
+    ClientConfig, Message, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers},
@@ -58,21 +58,24 @@ pub(super) struct Fetcher {
     pub(super) reading: BTreeMap<i32, Reading>,
 }
 
+pub(super) fn config(kafka: &KafkaSettings, settings: &SourceSettings) -> ClientConfig {
+    let overrides = [
+        ("group.id", settings.group.as_str()), // asked for by librdkafka's assign; never joined
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+        ("enable.partition.eof", "true"),
+        ("queued.min.messages", "2000"),
+        ("queued.max.messages.kbytes", "16384"),
+        ("fetch.queue.backoff.ms", "5"),
+        ("fetch.wait.max.ms", "100"),
+    ];
+    kafka.client_config(&settings.client_id, &overrides)
+}
+
 impl Fetcher {
     pub(super) fn new(kafka: &KafkaSettings, settings: &SourceSettings) -> Result<Self, KafkaError> {
-        let overrides = [
-            ("group.id", settings.group.as_str()), // asked for by librdkafka's assign; never joined
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "error"),
-            ("enable.partition.eof", "true"),
-            ("queued.min.messages", "2000"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("fetch.queue.backoff.ms", "5"),
-            ("fetch.wait.max.ms", "100"),
-        ];
-        let consumer = kafka
-            .client_config(&settings.client_id, &overrides)
+        let consumer = config(kafka, settings)
             .create_with_context(PlainContext::default())
             .map_err(|source| KafkaError::Client { purpose: "a lane's records", source })?;
         Ok(Self { consumer, topic: settings.topic.clone(), quiet: Quiet::default(), reading: BTreeMap::new() })

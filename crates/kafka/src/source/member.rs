@@ -11,7 +11,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, TopicPartitionList,
+    ClientConfig, ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
     error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
@@ -93,19 +93,22 @@ pub(super) struct Member {
     quiet: Quiet,
 }
 
+pub(super) fn config(kafka: &KafkaSettings, settings: &SourceSettings) -> ClientConfig {
+    let overrides = [
+        ("group.id", settings.group.as_str()),
+        ("group.protocol", "classic"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+    ];
+    kafka.client_config(&settings.client_id, &overrides)
+}
+
 impl Member {
     /// Joins the group.
     pub(super) fn join(kafka: &KafkaSettings, settings: &SourceSettings) -> Result<Self, KafkaError> {
-        let overrides = [
-            ("group.id", settings.group.as_str()),
-            ("group.protocol", "classic"),
-            ("partition.assignment.strategy", "cooperative-sticky"),
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "error"),
-        ];
-        let consumer: BaseConsumer<MemberContext> = kafka
-            .client_config(&settings.client_id, &overrides)
+        let consumer: BaseConsumer<MemberContext> = config(kafka, settings)
             .create_with_context(MemberContext::default())
             .map_err(|source| KafkaError::Client { purpose: "a lane's membership", source })?;
         consumer

@@ -7,6 +7,8 @@ mod client;
 mod file;
 mod gateway;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use std::{fs, path::Path};
 

@@ -1,8 +1,9 @@
 //! `[email]`: the mail server.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use postrider_domain::{Address, Secret, address};
+use rustls::pki_types::ServerName;
 
 use super::{Part, section::Section, values};
 
@@ -41,7 +42,7 @@ pub(crate) struct Email {
 }
 
 pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Email> {
-    let configured = section.has("host");
+    let (configured, noted) = (section.has("host"), section.noted());
     if !configured && section.is_written() {
         // A `[email]` that someone filled in without its host is a mistake, not an absence; a pasted default is neither.
         for key in
@@ -50,15 +51,14 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Email> {
             section.problem(key, "has no use without email.host: set that, or remove this");
         }
     }
-    let email = read_server(&section, configured, in_scope);
+    let email = read_server(&section, configured, in_scope).filter(|_| section.noted() == noted);
     section.finish();
     if configured { Part::of(email) } else { Part::Absent }
 }
 
 fn read_server(section: &Section<'_>, configured: bool, in_scope: bool) -> Option<Email> {
     let host = section.text("host");
-    let is_name = |host: &str| !host.contains(['/', ' ', '@', '[', ']', ':']);
-    if host.as_ref().is_some_and(|host| !is_name(host) && host.parse::<IpAddr>().is_err()) {
+    if host.as_ref().is_some_and(|host| ServerName::try_from(host.as_str()).is_err()) {
         section.problem("host", "must be a host's name or address alone; the port has a key of its own");
     }
     let port = section.integer("port", 1..=65_535);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use postrider_kafka::{KafkaSettings, refused_properties, unusable_properties};
+use postrider_kafka::{KafkaSettings, doubled_properties, refused_properties, refused_together, unusable_properties};
 
 use super::section::Section;
 
@@ -43,6 +43,7 @@ pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
     if let Some(servers) = &bootstrap_servers {
         check_servers(&section, servers);
     }
+    let noted = section.noted();
     let protocol = section.choice("security_protocol", PROTOCOLS);
     let mut properties = BTreeMap::new();
     if let Some(protocol) = protocol {
@@ -66,11 +67,20 @@ pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
             extra.problem(name, format_args!("{problem}; mend or remove it"));
         }
     }
+    for (name, other) in doubled_properties(&written) {
+        extra.problem(name, format_args!("is given twice, also as {other}: keep one"));
+    }
     properties.extend(written);
-    check_session(&extra, &properties);
+    check_group(&extra, &properties);
     extra.finish();
+    let settings = KafkaSettings { bootstrap_servers: bootstrap_servers.clone().unwrap_or_default(), properties };
+    if section.noted() == noted {
+        for words in refused_together(&settings) {
+            section.problem_here(format_args!("librdkafka makes no client of these settings: {words}"));
+        }
+    }
     section.finish();
-    Some(KafkaSettings { bootstrap_servers: bootstrap_servers?, properties })
+    bootstrap_servers.map(|_| settings)
 }
 
 fn check_servers(section: &Section<'_>, servers: &str) {
@@ -129,19 +139,25 @@ fn read_ssl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String,
 }
 
 /// The lease is two thirds of the session timeout, proven every third: below three seconds it cannot be held.
-fn check_session(extra: &Section<'_>, properties: &BTreeMap<String, String>) {
+fn check_group(extra: &Section<'_>, properties: &BTreeMap<String, String>) {
     const SESSION_MS: RangeInclusive<u64> = 3_000..=1_800_000;
-    let Some(session) = properties.get("session.timeout.ms") else { return };
-    let session: Option<u64> = session.parse().ok().filter(|session| SESSION_MS.contains(session));
+    let millis = |name: &str, default: u64| properties.get(name).map_or(Some(default), |text| text.parse().ok());
+    let session = millis("session.timeout.ms", 45_000).filter(|session| SESSION_MS.contains(session));
     let Some(session) = session else {
         extra.problem("session.timeout.ms", "must be milliseconds from 3000 to 1800000");
         return;
     };
-    let heartbeat = properties.get("heartbeat.interval.ms").map_or(Some(3_000), |text| text.parse().ok());
-    if heartbeat.is_none_or(|heartbeat: u64| heartbeat == 0 || heartbeat > session / 3) {
+    let heartbeat = millis("heartbeat.interval.ms", 3_000);
+    if heartbeat.is_none_or(|heartbeat| heartbeat == 0 || heartbeat > session / 3) {
         extra.problem(
             "heartbeat.interval.ms",
-            "must be milliseconds, at most a third of session.timeout.ms (3000 unless given)",
+            "must be milliseconds, at most a third of session.timeout.ms (45000 unless given); it is 3000 unless given",
+        );
+    }
+    if millis("max.poll.interval.ms", 300_000).is_some_and(|longest| longest < session) {
+        extra.problem(
+            "max.poll.interval.ms",
+            "must not be shorter than session.timeout.ms (45000 unless given); it is 300000 unless given",
         );
     }
 }

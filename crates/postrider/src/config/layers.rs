@@ -84,7 +84,11 @@ impl Layers {
     }
 
     /// Later layers lie above earlier ones.
-    fn stack<'a>(layers: impl IntoIterator<Item = (&'a str, Dict)>) -> Self {
+    fn stack<const N: usize>(mut layers: [(&str, Dict); N]) -> Self {
+        for above in 1..N {
+            let (below, above) = layers.split_at_mut(above);
+            below.iter_mut().for_each(|(_, values)| number_lists(values, &above[0].1));
+        }
         let layers = layers.into_iter().map(|(name, values)| Layer { name: name.to_owned(), values });
         Self(layers.fold(Figment::new(), Figment::merge))
     }
@@ -191,6 +195,21 @@ fn insert(values: &mut Dict, keys: &[String], text: String) {
     let inner = values.entry(key.clone()).or_insert_with(|| Value::from(Dict::new()));
     if let Value::Dict(_, inner) = inner {
         insert(inner, rest, text);
+    }
+}
+
+/// Turns each list into a table by number where `above` has a table: `KEY__0__FIELD` is a field of the list's first item
+/// and leaves the others alone, where figment would put the table in the place of the whole list.
+fn number_lists(values: &mut Dict, above: &Dict) {
+    for (key, value) in values {
+        let Some(Value::Dict(_, above)) = above.get(key) else { continue };
+        if let Value::Array(tag, items) = value {
+            let items = std::mem::take(items).into_iter().enumerate();
+            *value = Value::Dict(*tag, items.map(|(number, item)| (number.to_string(), item)).collect());
+        }
+        if let Value::Dict(_, inner) = value {
+            number_lists(inner, above);
+        }
     }
 }
 

@@ -43,6 +43,11 @@ impl Notes {
         self.0.borrow_mut().push(format!("{key}: {text}"));
     }
 
+    /// How many there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// What was noted, if anything was.
     pub(super) fn into_problems(self) -> Option<Problems> {
         let problems = self.0.into_inner();

@@ -327,6 +327,16 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Notes a problem of the section as a whole.
+    pub(super) fn problem_here(&self, text: impl Display) {
+        self.problems.add(&self.path, text);
+    }
+
+    /// How many problems were noted so far, in all sections.
+    pub(super) fn noted(&self) -> usize {
+        self.problems.count()
+    }
+
     /// Whatever was not asked for is no key of ours.
     pub(super) fn finish(self) {
         let asked = self.asked.borrow();

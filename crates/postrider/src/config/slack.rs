@@ -38,6 +38,7 @@ pub(crate) enum Access {
 }
 
 pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Slack> {
+    let noted = section.noted();
     let insecure = section.flag("insecure").unwrap_or_default();
     let api_url = section.text("api_url");
     let api_url = api_url.and_then(|url| check_url(&section, "api_url", &url, insecure));
@@ -50,12 +51,12 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Slack> {
         .into_iter()
         .filter_map(|(name, destination)| read_destination(&name, destination, insecure, in_scope))
         .collect();
+    let clean = section.noted() == noted;
     section.finish();
     if given == 0 {
         return Part::Absent;
     }
-    let complete = destinations.len() == given;
-    Part::of(api_url.filter(|_| complete).map(|api_url| Slack { api_url, destinations }))
+    Part::of(api_url.filter(|_| clean).map(|api_url| Slack { api_url, destinations }))
 }
 
 fn read_destination(name: &str, section: Section<'_>, insecure: bool, in_scope: bool) -> Option<SlackDestination> {
@@ -81,6 +82,12 @@ fn read_destination(name: &str, section: Section<'_>, insecure: bool, in_scope: 
         }
         (true, false) | (false, true) => {}
     }
+    if let Some(token) = &token
+        && !token.reveal().trim().chars().all(|c| c.is_ascii_graphic())
+    {
+        let key = if section.has("token_file") { "token_file" } else { "token" };
+        section.problem(key, "must be one line of printable ASCII without spaces: copy it again from Slack");
+    }
     let access = if is_webhook {
         let key = if section.has("webhook_url_file") { "webhook_url_file" } else { "webhook_url" };
         webhook
@@ -98,6 +105,9 @@ fn check_url(section: &Section<'_>, key: &str, text: &str, insecure: bool) -> Op
     let url = Url::parse(text.trim()).ok().filter(|url| url.host_str().is_some());
     let problem = match &url {
         None => Some("is no URL: it begins with https:// and a host"),
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            Some("must have no user and password before its host: Slack knows none, and it would show in logs")
+        }
         Some(url) => match (url.scheme(), url.host_str()) {
             ("https", _) => None,
             ("http", Some(host)) if insecure || values::is_loopback(host) => None,

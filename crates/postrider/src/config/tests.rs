@@ -54,6 +54,8 @@ fn the_default_alone_is_valid_and_has_no_lane() {
     assert_eq!(plan.ledger_retention_ms(7 * 86_400_000), i64::try_from(window).unwrap());
     assert_eq!(plan.events_max_bytes(), 10 * 1024 * 1024 + 64 * 1024);
     assert_eq!(plan.inner_max_bytes(), 10 * 1024 * 1024 + 128 * 1024);
+    let not_before_max = Duration::from_secs((7 - 1) * 86_400 - 3_600);
+    assert_eq!(wiring::ingest(&config).not_before_max, not_before_max, "give_up_after counts from it");
 }
 
 #[test]
@@ -98,6 +100,24 @@ fn the_environment_overrides_the_file_at_any_depth() {
     let (username, password) = email.credentials.unwrap();
     assert_eq!((username.as_str(), password.reveal()), ("007", "1e5"), "texts stay as they were written");
     assert_eq!(config.ingest.keys[0].key.reveal(), "0123");
+}
+
+/// A variable for one item of a list leaves the others as they are: it is a third key here, and a field of the first.
+#[test]
+fn the_environment_adds_to_a_list_and_takes_nothing_from_it() {
+    let text = "[[ingest.keys]]\nsource = 'shop'\nkey = 'a'\n[[ingest.keys]]\nsource = 'billing'\nkey = 'b'\n";
+    let variables = [
+        ("POSTRIDER__INGEST__KEYS__0__KEY", "c"),
+        ("POSTRIDER__INGEST__KEYS__2__SOURCE", "stock"),
+        ("POSTRIDER__INGEST__KEYS__2__KEY", "d"),
+    ];
+    let config = load(text, &variables).unwrap();
+    let keys: Vec<_> = config.ingest.keys.iter().map(|key| (key.source.as_str(), key.key.reveal())).collect();
+    assert_eq!(keys, [("shop", "c"), ("billing", "b"), ("stock", "d")]);
+    let problems = load(text, &[("POSTRIDER__INGEST__KEYS__2__KEY", "d")]).unwrap_err().to_string();
+    assert!(problems.contains("ingest.keys.2.source: is missing"), "{problems}");
+    let list = load("[email]\nrecipients_allowed = ['*']\n", &[("POSTRIDER__EMAIL__RECIPIENTS_ALLOWED__1", "*@b")]);
+    assert!(list.unwrap_err().to_string().contains("email.recipients_allowed: must be a list of texts"));
 }
 
 #[test]
@@ -212,4 +232,15 @@ fn dev_takes_over_names_but_nothing_that_points_outside() {
     assert!(matches!(&slack.destinations[0].access, Access::Webhook(url) if url.reveal().contains("127.0.0.1")));
     assert_eq!(config.retry.delay_min, Duration::from_secs(1));
     assert_eq!(config.lanes.len(), 2);
+}
+
+/// Where a production's file lies, `dev` starts as well: nothing of it leads outside or wants its secrets.
+#[test]
+fn dev_starts_beside_the_files_of_a_production() {
+    let deploy = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    for file in ["compose/postrider.toml", "kubernetes/postrider.toml"] {
+        let config = Config::load_for_dev(Some(&deploy.join(file)));
+        let config = config.unwrap_or_else(|problems| panic!("{file}: {problems}"));
+        assert!(config.ingest.keys.is_empty() && config.lanes.len() == 2, "{file}");
+    }
 }

@@ -149,6 +149,26 @@ fn a_not_before_beyond_the_events_own_life_is_refused() {
     assert_eq!(lane.settled, ["far@example.com dead (too_far_ahead) after 0"]);
 }
 
+/// As far ahead as ingest lets it lie, it is sent and tried for as long as any other.
+#[test]
+fn the_furthest_not_before_has_time_for_every_attempt() {
+    for give_up_after in [minutes(30), hours(2)] {
+        let mut settings = mail_settings();
+        settings.retention = hours(8);
+        settings.retry.give_up_after = give_up_after;
+        let ahead = settings.retry.not_before_max(settings.retention);
+        let mut lane = LaneUnderTest::reading_with(settings);
+        let due = lane.now().wall.after(ahead);
+        lane.polled([mail(0, "far").with(|event| event.not_before = Some(due))]);
+        lane.advance(ahead);
+        while lane.dead.is_empty() {
+            lane.answer("far", transient());
+            lane.advance(minutes(1));
+        }
+        assert!(give_up_after <= lane.now().wall.since(due), "{:?}", lane.settled);
+    }
+}
+
 #[test]
 fn what_expires_while_it_waits_is_not_sent() {
     let mut lane = LaneUnderTest::reading();

@@ -21,6 +21,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     key: Option<Secret>,
+    patience: Duration,
 }
 
 /// What the API said in the end.
@@ -31,11 +32,24 @@ pub(crate) struct Reply {
     pub(crate) body: Value,
 }
 
+impl Reply {
+    /// Whether the request was refused as such: nothing of it was accepted, and sent again it is refused again.
+    pub(super) fn is_final(&self) -> bool {
+        self.status.is_client_error() && !is_come_again(self.status)
+    }
+}
+
 impl Client {
     /// `base` ends with a slash.
     pub(crate) fn new(base: Url, key: Option<Secret>) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build();
-        Ok(Self { http: http.context("cannot set up the HTTP client")?, base, key })
+        Ok(Self { http: http.context("cannot set up the HTTP client")?, base, key, patience: PATIENCE })
+    }
+
+    /// One that takes the first answer for the last.
+    #[cfg(test)]
+    pub(super) fn impatient(base: &str) -> Self {
+        Self { patience: Duration::ZERO, ..Self::new(Url::parse(base).unwrap(), None).unwrap() }
     }
 
     /// Posts until there is an answer other than "come again", for a minute at most. The body carries its keys, so that
@@ -53,11 +67,11 @@ impl Client {
                 Ok(_) | Err(_) => return self.read(answer).await,
             };
             wait = (wait * 2).max(hint.unwrap_or_default()).min(WAIT_MAX);
-            if started.elapsed() + wait > PATIENCE {
+            if started.elapsed() + wait > self.patience {
                 return self.read(answer).await;
             }
             if !told && started.elapsed() > SILENCE {
-                tracing::warn!(url = %self.base, "no answer that counts yet; trying for {} s", PATIENCE.as_secs());
+                tracing::warn!(url = %self.base, "no answer that counts yet; trying for {} s", self.patience.as_secs());
                 told = true;
             }
             tokio::time::sleep(wait).await;
@@ -73,14 +87,26 @@ impl Client {
     }
 
     async fn read(&self, answer: reqwest::Result<Response>) -> anyhow::Result<Reply> {
-        let response = answer.with_context(|| {
+        let lost = || {
             format!(
-                "cannot reach the HTTP API at {}; is `postrider ingest` or `postrider dev` running there?",
+                "the HTTP API at {} gave no whole answer, so this may be accepted or not; to send it again with the same \
+                 event_key is safe",
                 self.base
             )
+        };
+        let response = answer.map_err(|error| {
+            let text = if error.is_connect() {
+                format!(
+                    "cannot reach the HTTP API at {}; is `postrider ingest` or `postrider dev` running there?",
+                    self.base
+                )
+            } else {
+                lost()
+            };
+            anyhow::Error::new(error).context(text)
         })?;
         let status = response.status();
-        let text = response.text().await.context("cannot read the answer of the HTTP API")?;
+        let text = response.text().await.with_context(lost)?;
         Ok(Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
     }
 }
@@ -94,13 +120,17 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// What is wrong, from a problem document: its detail and each of its errors.
+/// What is wrong, from a problem document: its detail, each of its errors, and whether it may be accepted nevertheless.
+/// The event's key is the caller's to name.
 pub(crate) fn problem(status: StatusCode, document: &Value) -> String {
     let detail = document["detail"].as_str().or(document["title"].as_str());
     let mut text = format!("{}: {}", status.as_u16(), detail.unwrap_or("no explanation was given"));
     for error in document["errors"].as_array().into_iter().flatten() {
         let (pointer, detail) = (error["pointer"].as_str(), error["detail"].as_str());
         text += &format!("; {} {}", pointer.unwrap_or_default(), detail.unwrap_or_default());
+    }
+    if let Some(accepted) = document["accepted"].as_str() {
+        text += &format!("; accepted: {accepted}");
     }
     text
 }

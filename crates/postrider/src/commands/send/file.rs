@@ -28,23 +28,62 @@ const ROUND_WAIT: Duration = Duration::from_secs(1);
 
 /// What became of the lines so far.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     accepted: u64,
-    rejected: Vec<(u64, String)>,
-    unsent: Vec<(u64, String)>,
+    rejected: Vec<Failed>,
+    unsent: Vec<Failed>,
+}
+
+/// A line that was not accepted for certain. With its key it can be sent again without arriving twice.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Failed {
+    line: u64,
+    event_key: Option<String>,
+    problem: String,
 }
 
 /// One line that is an event.
 struct Line {
     number: u64,
-    event: Vec<u8>,
+    event: Event,
+}
+
+/// An event as it is sent.
+#[derive(Debug, PartialEq, Eq)]
+struct Event {
+    key: String,
+    body: Vec<u8>,
+}
+
+impl Line {
+    fn failed(self, problem: impl Into<String>) -> Failed {
+        Failed { line: self.number, event_key: Some(self.event.key), problem: problem.into() }
+    }
 }
 
 /// Sends every line; success only if all were accepted.
 pub(super) async fn send(client: &Client, path: &Path, args: &SendArgs) -> Result<(), Failure> {
+    let mut tally = Tally::default();
+    let sent = send_lines(client, path, args, &mut tally).await;
+    match sent {
+        Ok(()) => report(tally, args.json),
+        Err(failure) => {
+            if !matches!(failure, Failure::Usage(_)) {
+                report(tally, args.json).ok(); // what was found out so far is worth showing, the failure says more
+            }
+            Err(failure)
+        }
+    }
+}
+
+pub(super) async fn send_lines(
+    client: &Client,
+    path: &Path,
+    args: &SendArgs,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
     let (mut reader, size) = open(path).map_err(Failure::Usage)?;
     let progress = progress(size);
-    let mut tally = Tally::default();
     let (mut batch, mut bytes, mut number) = (Vec::new(), 0, 0);
     loop {
         let mut text = Vec::new();
@@ -54,19 +93,18 @@ pub(super) async fn send(client: &Client, path: &Path, args: &SendArgs) -> Resul
             progress.inc(read as u64);
             match event(&text, args) {
                 Ok(Some(event)) => {
-                    bytes += event.len();
+                    bytes += event.body.len();
                     batch.push(Line { number, event });
                 }
                 Ok(None) => {}
-                Err(detail) => tally.rejected.push((number, detail)),
+                Err(problem) => tally.rejected.push(Failed { line: number, event_key: None, problem }),
             }
         }
         if !batch.is_empty() && (read == 0 || batch.len() == BATCH_LINES || bytes >= BATCH_BYTES) {
             let first = batch.first().map_or(number, |line| line.number);
-            if let Err(error) = send_batch(client, std::mem::take(&mut batch), &mut tally).await {
+            if let Err(error) = send_batch(client, std::mem::take(&mut batch), tally).await {
                 progress.finish_and_clear();
                 let accepted = tally.accepted;
-                report(tally, args.json).ok(); // what was found out so far is worth showing, the error says more
                 let place = format!("stopped in the batch from line {first} on, with {accepted} accepted before it");
                 return Err(Failure::Failed(error.context(place)));
             }
@@ -78,7 +116,7 @@ pub(super) async fn send(client: &Client, path: &Path, args: &SendArgs) -> Resul
         }
     }
     progress.finish_and_clear();
-    report(tally, args.json)
+    Ok(())
 }
 
 fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
@@ -100,7 +138,7 @@ fn progress(size: Option<u64>) -> ProgressBar {
 
 /// The event of a line, with a key and a type; none for a blank line. What is there stays as it was written, so that
 /// the API sees every mistake.
-fn event(line: &[u8], args: &SendArgs) -> Result<Option<Vec<u8>>, String> {
+fn event(line: &[u8], args: &SendArgs) -> Result<Option<Event>, String> {
     let line = line.trim_ascii();
     if line.is_empty() {
         return Ok(None);
@@ -111,8 +149,8 @@ fn event(line: &[u8], args: &SendArgs) -> Result<Option<Vec<u8>>, String> {
     };
     let names: HashMap<String, Option<&RawValue>> = serde_json::from_slice(line).map_err(|error| not_json(&error))?;
     let mut event = "{".to_owned();
-    let made = [("event_key", uuid::Uuid::now_v7().to_string()), ("type", args.event_type.clone())];
-    for (name, value) in made {
+    let mut key = uuid::Uuid::now_v7().to_string();
+    for (name, value) in [("event_key", key.clone()), ("type", args.event_type.clone())] {
         match names.get(name) {
             Some(None) => return Err(format!("{name} is null: leave it out, or give it a value")),
             Some(Some(_)) => {}
@@ -121,8 +159,11 @@ fn event(line: &[u8], args: &SendArgs) -> Result<Option<Vec<u8>>, String> {
     }
     // An object that was empty has no field that the last comma could stand before.
     let event = if names.is_empty() { event.trim_end_matches(',') } else { &event };
-    let event = format!("{event}{inside}");
-    Ok(Some(event.into_bytes()))
+    let body = format!("{event}{inside}").into_bytes();
+    if let Some(Some(given)) = names.get("event_key") {
+        key = serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
+    }
+    Ok(Some(Event { key, body }))
 }
 
 fn not_json(error: &serde_json::Error) -> String {
@@ -133,12 +174,17 @@ fn not_json(error: &serde_json::Error) -> String {
 async fn send_batch(client: &Client, batch: Vec<Line>, tally: &mut Tally) -> anyhow::Result<()> {
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
-        let Some((mut part, problem)) = send_part(client, part, tally).await? else { continue };
+        let sent = send_part(client, part, tally).await;
+        if sent.is_err() {
+            let left = std::mem::take(&mut parts).into_iter().flatten();
+            tally.unsent.extend(left.map(|line| line.failed("not sent: what was sent before it failed")));
+        }
+        let Some((mut part, problem)) = sent? else { continue };
         if part.len() > 1 {
             let rest = part.split_off(part.len() / 2);
             parts.extend([rest, part]);
         } else {
-            tally.rejected.extend(part.into_iter().map(|line| (line.number, problem.clone())));
+            tally.rejected.extend(part.into_iter().map(|line| line.failed(problem.clone())));
         }
     }
     Ok(())
@@ -151,12 +197,21 @@ async fn send_part(
     tally: &mut Tally,
 ) -> anyhow::Result<Option<(Vec<Line>, String)>> {
     for round in 1..=ROUNDS_MAX {
-        let body = batch.iter().flat_map(|line| line.event.iter().copied().chain([b'\n'])).collect();
-        let reply = client.post("v1/notifications/batch", "application/x-ndjson", body).await?;
+        let body = batch.iter().flat_map(|line| line.event.body.iter().copied().chain([b'\n'])).collect();
+        let reply = match client.post("v1/notifications/batch", "application/x-ndjson", body).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                tally.unsent.extend(batch.into_iter().map(|line| line.failed("no answer: it may be accepted or not")));
+                return Err(error);
+            }
+        };
         let Some(results) = reply.body["results"].as_array().filter(|results| results.len() == batch.len()) else {
             let text = problem(reply.status, &reply.body);
             if reply.status.as_u16() == 413 {
                 return Ok(Some((batch, text)));
+            }
+            if round > 1 || !reply.is_final() {
+                tally.unsent.extend(batch.into_iter().map(|line| line.failed(text.clone())));
             }
             anyhow::bail!(text);
         };
@@ -165,8 +220,8 @@ async fn send_part(
             match result["status"].as_u64() {
                 Some(202) => tally.accepted += 1,
                 Some(429 | 503) if round < ROUNDS_MAX => again.push(line),
-                Some(429 | 503) => tally.unsent.push((line.number, item_problem(result))),
-                Some(_) | None => tally.rejected.push((line.number, item_problem(result))),
+                Some(429 | 503) => tally.unsent.push(line.failed(item_problem(result))),
+                Some(_) | None => tally.rejected.push(line.failed(item_problem(result))),
             }
         }
         if again.is_empty() {
@@ -185,22 +240,27 @@ fn item_problem(result: &Value) -> String {
 
 fn report(mut tally: Tally, json: bool) -> Result<(), Failure> {
     tally.rejected.sort();
+    tally.unsent.sort();
     let failed: Vec<_> = tally.rejected.iter().chain(&tally.unsent).collect();
     if json {
-        let lines = |list: &[(u64, String)]| -> Vec<Value> {
-            list.iter().map(|(line, problem)| json!({ "line": line, "problem": problem })).collect()
-        };
-        let summary = json!({
-            "accepted": tally.accepted, "rejected": lines(&tally.rejected), "unsent": lines(&tally.unsent),
-        });
-        output::print_json(&summary)?;
+        output::print_json(&summary(&tally))?;
     } else {
-        for (line, problem) in &failed {
-            eprintln!("line {line}: {}", output::visible(problem));
+        for Failed { line, event_key, problem } in &failed {
+            let key = event_key.as_ref().map(|key| format!(", event_key {key}")).unwrap_or_default();
+            eprintln!("{}", output::visible(&format!("line {line}{key}: {problem}")));
         }
         output::print(&format!("{} accepted, {} not\n", tally.accepted, failed.len()))?;
     }
     if failed.is_empty() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+pub(super) fn summary(tally: &Tally) -> Value {
+    let lines = |list: &[Failed]| -> Vec<Value> {
+        let line =
+            |failed: &Failed| json!({ "line": failed.line, "event_key": failed.event_key, "problem": failed.problem });
+        list.iter().map(line).collect()
+    };
+    json!({ "accepted": tally.accepted, "rejected": lines(&tally.rejected), "unsent": lines(&tally.unsent) })
 }
 
 #[cfg(test)]
@@ -214,7 +274,13 @@ mod tests {
         let Command::Send(args) = Cli::parse_from(["postrider", "send", "--file", "-", "--type", "t"]).command else {
             panic!("send is send")
         };
-        event(line.as_bytes(), &args).map(|event| event.map(|event| String::from_utf8(event).unwrap()))
+        event(line.as_bytes(), &args).map(|event| {
+            event.map(|event| {
+                let body = String::from_utf8(event.body).unwrap();
+                assert!(body.contains(&format!("\"event_key\":\"{}\"", event.key)), "{} is not in {body}", event.key);
+                body
+            })
+        })
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One notification, made from flags.
 
+use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -57,9 +58,17 @@ fn mailbox(text: &str) -> Result<Value, Failure> {
 
 /// Sends it and prints where it went.
 pub(super) async fn send(client: &Client, event: &Value, args: &SendArgs) -> Result<(), Failure> {
-    let reply = client.post("v1/notifications", "application/json", event.to_string().into_bytes()).await?;
+    let key = event["event_key"].as_str().unwrap_or_default();
+    let again = || {
+        format!(
+            "it is not certain that this was accepted; send it again with --event-key {key}, and nobody gets it twice"
+        )
+    };
+    let reply = client.post("v1/notifications", "application/json", event.to_string().into_bytes()).await;
+    let reply = reply.with_context(again)?;
     if reply.status.as_u16() != 202 {
-        return Err(Failure::Failed(anyhow::anyhow!("not accepted, {}", problem(reply.status, &reply.body))));
+        let refused = anyhow::anyhow!("not accepted, {}", problem(reply.status, &reply.body));
+        return Err(Failure::Failed(if reply.is_final() { refused } else { refused.context(again()) }));
     }
     if args.json {
         return Ok(output::print_json(&reply.body)?);
