@@ -22,7 +22,7 @@ mod tests;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use postrider_domain::retry::RetryPolicy;
+use postrider_domain::{limits::KEEP_MARGIN, retry::RetryPolicy};
 use postrider_kafka::{KafkaSettings, topics::TopicPlan};
 
 use crate::wiring;
@@ -168,10 +168,10 @@ impl Config {
 /// Rules that no section can check alone.
 fn across_sections(topics: Option<&Topics>, retry: Option<&RetryPolicy>, problems: &Notes) {
     let (Some(topics), Some(retry)) = (topics, retry) else { return };
-    if retry.give_up_after >= topics.retention {
+    if topics.retention <= retry.give_up_after + KEEP_MARGIN {
         problems.add(
             "retry.give_up_after",
-            "must be shorter than topics.retention, or events leave Kafka before we stop trying: lower the one or raise the other",
+            "must be over an hour shorter than topics.retention, or events may leave Kafka before we stop trying: lower the one or raise the other",
         );
     }
 }
