@@ -49,6 +49,18 @@ pub struct DeadLetter {
     pub headers: Vec<RecordHeader>,
 }
 
+impl DeadLetter {
+    /// Bytes it holds in memory, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = [&self.source, &self.event_key, &self.event_type, &self.recipient, &self.last_answer];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let bytes: usize = [&self.key, &self.value].into_iter().flatten().map(Vec::len).sum();
+        let headers: usize = self.headers.iter().map(RecordHeader::size).sum();
+        size_of::<Self>() + self.detail.len() + texts + bytes + headers
+    }
+}
+
 /// The first [`DEAD_LETTER_TEXT_BYTES_MAX`] bytes of a text, or a little less: no character is cut in two.
 #[must_use]
 pub fn cut(text: &str) -> String {

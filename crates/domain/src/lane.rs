@@ -12,9 +12,11 @@ mod commit;
 mod dispatch;
 mod drain;
 mod event;
+mod letters;
 mod ownership;
 mod partition;
 mod report;
+mod room;
 mod settings;
 mod settle;
 mod snapshot;
@@ -31,7 +33,10 @@ pub use settings::LaneSettings;
 pub use snapshot::{PartitionView, Snapshot};
 pub use work::WorkId;
 
-use self::{commit::Commits, dispatch::DestinationState, partition::Partition, settle::PendingWrite, work::Work};
+use self::{
+    commit::Commits, dispatch::DestinationState, letters::Letters, partition::Partition, room::Bounds,
+    settle::PendingWrite, work::Work,
+};
 use crate::{
     index::ByFingerprint,
     time::{BootTime, Timestamp},
@@ -41,6 +46,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Lane {
     settings: LaneSettings,
+    bounds: Bounds,
     partitions: BTreeMap<i32, Partition>,
     work: HashMap<WorkId, Work>,
     timers: BTreeSet<(Timestamp, WorkId)>,
@@ -49,6 +55,7 @@ pub struct Lane {
     writes: BTreeMap<u64, PendingWrite>,
     /// How many of them Kafka has timed out on at least once.
     writes_overdue: usize,
+    letters: Letters,
     commits: Commits,
     running: usize,
     /// Whose attempt may still reach somebody, by identity: a twin under a later assignment waits for its end.
@@ -68,12 +75,14 @@ impl Lane {
         let destinations = settings.destinations.iter().cloned().map(DestinationState::new).collect();
         Self {
             settings,
+            bounds: Bounds::default(),
             partitions: BTreeMap::new(),
             work: HashMap::new(),
             timers: BTreeSet::new(),
             destinations,
             writes: BTreeMap::new(),
             writes_overdue: 0,
+            letters: Letters::default(),
             commits: Commits::default(),
             running: 0,
             attempted: ByFingerprint::default(),
@@ -93,7 +102,7 @@ impl Lane {
             Event::Ledger { partition, epoch, records } => self.ledger(partition, epoch, &records, now),
             Event::Restored { partition, epoch, positions } => self.restored(partition, epoch, &positions, now),
             Event::Refused { partition, epoch, detail } => self.refused(partition, epoch, detail),
-            Event::Polled(arrived) => arrived.into_iter().for_each(|record| self.admit(record, now)),
+            Event::Polled(arrived) => arrived.into_iter().for_each(|record| self.arrive(record, now)),
             Event::Answered { work, answer } => self.answered(work, answer, now),
             Event::Begun { work } => self.begun(work, now),
             Event::Written { token, result } => self.written(token, result, now),
@@ -107,6 +116,7 @@ impl Lane {
             Event::Closed => self.commands.push(Command::Done(Ok(()))),
         }
         self.dispatch(now);
+        self.bury(now);
         self.drain(now);
         std::mem::take(&mut self.commands)
     }

@@ -17,14 +17,20 @@ pub const HEADER_BYTES_MAX: usize = 8_192;
 pub const MAP_ENTRIES_MAX: usize = 64;
 /// Attachments and alternatives of one mail, each.
 pub const PARTS_MAX: usize = 100;
-/// Deliveries a lane holds in memory, ready or waiting, over all its partitions.
+/// Deliveries a lane holds in memory, ready or waiting, over all its partitions. A partition goes beyond its share by what
+/// one record brings.
 pub const WAITING_MAX: usize = 20_000;
-/// Bytes of records a lane holds in memory, over all its partitions.
+/// Bytes of records and deliveries a lane holds in memory, over all its partitions; the last record goes beyond.
 pub const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What a delivery holds in memory beside its record, roughly; its recipient's address is within.
+pub const DELIVERY_BYTES: usize = 1_024;
 /// Deliveries a partition may hold however many partitions share [`WAITING_MAX`].
 pub const WAITING_SHARE_MIN: usize = 200;
 /// Bytes a partition may hold however many partitions share [`WAITING_BYTES_MAX`].
 pub const WAITING_BYTES_SHARE_MIN: usize = 4 * 1024 * 1024;
+/// Bytes of dead letters that may wait for Kafka's acknowledgement at once, but for the last of them: each holds its whole
+/// record, and one record may end in a thousand letters.
+pub const LETTER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What cannot be sent is dead-lettered this long before its event may leave the topic.
 pub const KEEP_MARGIN: Duration = Duration::from_secs(3600);
 /// A receipt that waits longer than this for its acknowledgement stops new attempts.

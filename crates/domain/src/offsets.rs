@@ -17,6 +17,7 @@ struct Open {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionOffsets {
     open: BTreeMap<i64, Open>,
+    deliveries: usize,
     bytes: usize,
     next_unread: i64,
 }
@@ -25,7 +26,7 @@ impl PartitionOffsets {
     /// Nothing open, the next record expected at `start`.
     #[must_use]
     pub fn starting_at(start: i64) -> Self {
-        Self { open: BTreeMap::new(), bytes: 0, next_unread: start }
+        Self { open: BTreeMap::new(), deliveries: 0, bytes: 0, next_unread: start }
     }
 
     /// Whether the record at `offset` has been handed over before under this assignment.
@@ -39,6 +40,7 @@ impl PartitionOffsets {
     pub fn begin(&mut self, offset: i64, deliveries: usize, appended_at: Timestamp, bytes: usize) {
         if 0 < deliveries {
             self.open.insert(offset, Open { deliveries, appended_at, bytes });
+            self.deliveries += deliveries;
             self.bytes += bytes;
         }
         self.next_unread = self.next_unread.max(offset + 1);
@@ -51,18 +53,14 @@ impl PartitionOffsets {
 
     /// One delivery of the record is settled. `false`: the record was not open, which is a defect of the caller.
     pub fn settle_one(&mut self, offset: i64) -> bool {
-        match self.open.get_mut(&offset) {
-            None => false,
-            Some(record) if 1 < record.deliveries => {
-                record.deliveries -= 1;
-                true
-            }
-            Some(record) => {
-                self.bytes -= record.bytes;
-                self.open.remove(&offset);
-                true
-            }
+        let Some(record) = self.open.get_mut(&offset) else { return false };
+        record.deliveries -= 1;
+        self.deliveries -= 1;
+        if record.deliveries == 0 {
+            self.bytes -= record.bytes;
+            self.open.remove(&offset);
         }
+        true
     }
 
     /// The position that is safe to commit: every record below it is settled.
@@ -81,6 +79,12 @@ impl PartitionOffsets {
     #[must_use]
     pub fn oldest_open(&self) -> Option<Timestamp> {
         self.open.first_key_value().map(|(_, record)| record.appended_at)
+    }
+
+    /// Deliveries of all open records that are not settled.
+    #[must_use]
+    pub fn deliveries(&self) -> usize {
+        self.deliveries
     }
 
     /// Bytes of all open records.
@@ -122,6 +126,7 @@ mod tests {
             let commit = offsets.commit_position();
             let lowest_open = (0i64..).zip(&left).find(|(_, left)| 0 < **left).map_or(64, |(offset, _)| offset);
             prop_assert_eq!(commit, lowest_open);
+            prop_assert_eq!(offsets.deliveries(), left.iter().sum::<usize>());
             prop_assert_eq!(offsets.bytes(), 10 * offsets.open_records());
         }
     }

@@ -28,6 +28,14 @@ pub struct RecordHeader {
     pub value: Option<Vec<u8>>,
 }
 
+impl RecordHeader {
+    /// Bytes it holds in memory, roughly.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.name.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// A record of the events topic, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -56,8 +64,7 @@ impl Record {
     /// Bytes this record holds in memory, roughly.
     #[must_use]
     pub fn size(&self) -> usize {
-        let headers: usize =
-            self.headers.iter().map(|header| header.name.len() + header.value.as_ref().map_or(0, Vec::len)).sum();
+        let headers: usize = self.headers.iter().map(RecordHeader::size).sum();
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
     }
 

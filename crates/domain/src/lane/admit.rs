@@ -32,6 +32,8 @@ struct Incoming<'a> {
     record: &'a Arc<Record>,
     event: &'a Arc<Notification>,
     content: ContentHash,
+    /// Shared by all deliveries: its writer decides how long it is.
+    trace_parent: Option<&'a Arc<str>>,
 }
 
 impl Lane {
@@ -83,7 +85,10 @@ impl Lane {
     }
 
     fn admit_deliveries(&mut self, record: &Arc<Record>, event: &Arc<Notification>, planned: Vec<Planned>, now: Now) {
-        let incoming = Incoming { record, event, content: ContentHash::of(event, self.settings.planner.channel) };
+        let trace_parent =
+            record.header("traceparent").and_then(|value| std::str::from_utf8(value).ok()).map(Arc::from);
+        let content = ContentHash::of(event, self.settings.planner.channel);
+        let incoming = Incoming { record, event, content, trace_parent: trace_parent.as_ref() };
         let too_old = record.first_appended_at() < now.wall.before(self.settings.window);
         self.report(Report::Record(if too_old { RecordResult::TooOld } else { RecordResult::Planned }));
         let admitted: Vec<_> = planned.into_iter().map(|planned| self.screen_one(incoming, planned, now)).collect();
@@ -166,8 +171,7 @@ impl Lane {
     }
 
     fn new_work(&self, incoming: Incoming<'_>, planned: &Planned, id: Fingerprint) -> Work {
-        let Incoming { record, event, content } = incoming;
-        let trace_parent = record.header("traceparent").and_then(|value| std::str::from_utf8(value).ok());
+        let Incoming { record, event, content, trace_parent } = incoming;
         let delivery = Delivery {
             id,
             channel: self.settings.planner.channel,
@@ -175,7 +179,7 @@ impl Lane {
             recipient: Arc::clone(&planned.recipient),
             salt: None,
             event: Arc::clone(event),
-            trace_parent: trace_parent.map(Into::into),
+            trace_parent: trace_parent.cloned(),
         };
         let destination = self.destinations.iter().position(|known| known.name == planned.destination);
         let wanted_at = record.first_appended_at().max(event.not_before.unwrap_or_default());

@@ -46,7 +46,7 @@ pub enum Write {
         entry: Option<LedgerEntry>,
     },
     /// To the dead-letter topic.
-    DeadLetter(Box<DeadLetter>),
+    DeadLetter(Arc<DeadLetter>),
     /// To the events topic again, into the partition its key belongs to.
     Replace {
         /// The misplaced record.

@@ -266,31 +266,4 @@ impl Lane {
             partition.running -= 1;
         }
     }
-
-    pub(super) fn pause_if_full(&mut self, number: i32) {
-        let (count, bytes) = self.share();
-        let Some(partition) = self.partitions.get_mut(&number) else { return };
-        if !partition.full && (count <= partition.in_hand.len() || bytes <= partition.offsets.bytes()) {
-            partition.full = true;
-            self.commands.push(Command::Pause(vec![number]));
-        }
-    }
-
-    pub(super) fn resume_if_room(&mut self, number: i32) {
-        let (count, bytes) = self.share();
-        let Some(partition) = self.partitions.get_mut(&number) else { return };
-        if partition.full && partition.in_hand.len() < count / 2 && partition.offsets.bytes() < bytes / 2 {
-            partition.full = false;
-            self.commands.push(Command::Resume(vec![number]));
-        }
-    }
-
-    /// What one partition may hold in memory: deliveries and bytes.
-    fn share(&self) -> (usize, usize) {
-        let partitions = self.partitions.len().max(1);
-        (
-            (limits::WAITING_MAX / partitions).max(limits::WAITING_SHARE_MIN),
-            (limits::WAITING_BYTES_MAX / partitions).max(limits::WAITING_BYTES_SHARE_MIN),
-        )
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Command, Lane, Now, Report,
-    partition::{Drain, Phase},
+    partition::{Drain, Partition, Phase},
     work::{State, WorkId},
 };
 use crate::time::BootTime;
@@ -57,7 +57,7 @@ impl Lane {
                 if self.has_finished(*number) {
                     self.finish(*number, settles, now);
                 } else if until <= now.boot && !recalled {
-                    self.call_back(*number, Drain::Finishing { until, recalled: true, settles });
+                    self.call_back(*number, Drain::Finishing { until, recalled: true, settles }, now);
                 }
             }
         }
@@ -93,7 +93,8 @@ impl Lane {
 
     /// Nothing runs, and nothing of ours is still on its way to Kafka.
     fn has_finished(&self, number: i32) -> bool {
-        self.partitions.get(&number).is_some_and(|partition| partition.running == 0 && partition.writing == 0)
+        let quiet = |partition: &Partition| partition.running == 0 && partition.writing == 0;
+        self.partitions.get(&number).is_some_and(quiet) && !self.has_letters(number)
     }
 
     fn finish(&mut self, number: i32, settles: bool, now: Now) {
@@ -107,11 +108,13 @@ impl Lane {
         }
     }
 
-    /// The wait is over. At exit the sockets are closed; otherwise what has begun to write may go on, recorded.
-    fn call_back(&mut self, number: i32, next: Drain) {
+    /// The wait is over: letters without room are the next owner's. At exit the sockets are closed; otherwise what has
+    /// begun to write may go on, recorded.
+    fn call_back(&mut self, number: i32, next: Drain, now: Now) {
         if let Some(partition) = self.partitions.get_mut(&number) {
             partition.phase = Phase::Draining(next);
         }
+        self.hand_on_letters(number, now);
         let running: Vec<WorkId> = self
             .work
             .iter()
@@ -181,6 +184,7 @@ impl Lane {
             .map(|(id, _)| *id)
             .collect();
         idle.into_iter().for_each(|id| self.drop_work(id));
+        self.drop_letters(number);
         let work = &self.work;
         self.timers.retain(|(_, id)| work.contains_key(id));
     }

@@ -3,6 +3,7 @@
 use super::{
     Command, Lane, Now, Report, Write,
     partition::{Partition, Phase},
+    room::Aside,
     settle::Purpose,
     work::{State, WorkId},
 };
@@ -123,7 +124,11 @@ impl Lane {
     /// Markers of transactions at the end count as done. Left unpassed they would be a gap once retention takes them.
     pub(super) fn passed(&mut self, number: i32, position: i64) {
         if let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.is_reading()) {
-            partition.offsets.pass_to(position);
+            if partition.full {
+                partition.aside.push_back(Aside::Passed(position));
+            } else {
+                partition.offsets.pass_to(position);
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! One assigned partition.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use super::work::WorkId;
+use super::{room::Aside, work::WorkId};
 use crate::{
     index::{ByFingerprint, LedgerIndex},
     limits,
@@ -52,6 +52,8 @@ pub(super) struct Partition {
     pub in_hand: ByFingerprint<WorkId>,
     /// Paused because it holds as much as it may.
     pub full: bool,
+    /// What was handed over since; its offsets are not yet open.
+    pub aside: VecDeque<Aside>,
     /// Attempts that run and that a drain waits for.
     pub running: usize,
     /// Writes without an acknowledgement.
@@ -79,6 +81,7 @@ impl Partition {
             offsets: PartitionOffsets::starting_at(0),
             in_hand: ByFingerprint::default(),
             full: false,
+            aside: VecDeque::new(),
             running: 0,
             writing: 0,
             suspect_until: None,

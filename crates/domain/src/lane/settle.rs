@@ -88,13 +88,19 @@ impl Lane {
             self.commands.push(Command::Done(Err(Stop::Refused(detail))));
             return;
         };
-        let Some(pending) = self.writes.remove(&token) else { return };
-        self.writes_overdue -= usize::from(pending.overdue);
+        let Some(pending) = self.take_write(token) else { return };
         let held = self.partitions.get_mut(&pending.partition).filter(|held| held.epoch == pending.epoch);
         if let Some(partition) = held {
             partition.writing -= 1;
             self.keep_misplaced(&record, &detail, now);
         }
+    }
+
+    fn take_write(&mut self, token: u64) -> Option<PendingWrite> {
+        let pending = self.writes.remove(&token)?;
+        self.writes_overdue -= usize::from(pending.overdue);
+        self.letters.is_gone(&pending.write);
+        Some(pending)
     }
 
     /// Never given up: what is not acknowledged is produced again, and no new attempt begins meanwhile.
@@ -127,8 +133,7 @@ impl Lane {
     }
 
     fn abandon(&mut self, token: u64) {
-        let Some(pending) = self.writes.remove(&token) else { return };
-        self.writes_overdue -= usize::from(pending.overdue);
+        let Some(pending) = self.take_write(token) else { return };
         match pending.purpose {
             Purpose::DeadLetter { work } | Purpose::Receipt { work } => self.drop_work(work),
             Purpose::Mark { work } => {
@@ -140,8 +145,7 @@ impl Lane {
     }
 
     fn acknowledged(&mut self, token: u64, now: Now) {
-        let Some(pending) = self.writes.remove(&token) else { return };
-        self.writes_overdue -= usize::from(pending.overdue);
+        let Some(pending) = self.take_write(token) else { return };
         let held = self.partitions.get_mut(&pending.partition).filter(|held| held.epoch == pending.epoch);
         let is_held = held.is_some();
         if let Some(partition) = held {
@@ -160,7 +164,7 @@ impl Lane {
                     work.pointer_pending = false;
                 }
             }
-            Purpose::Offset { offset } if is_held => self.close(pending.partition, offset),
+            Purpose::Offset { offset } if is_held => self.close(pending.partition, offset, now),
             Purpose::Progress { position } if is_held => self.progressed(pending.partition, position, now),
             Purpose::Offset { .. } | Purpose::Progress { .. } | Purpose::Aside => {}
         }
@@ -173,14 +177,14 @@ impl Lane {
         work.first_at.get_or_insert(now.wall);
         let is_dead = ending.dead.is_some();
         work.ending = Some(ending);
-        if !is_dead {
+        if is_dead {
+            self.letters.push(id);
+        } else {
             self.write_receipt(id, now);
-        } else if let Some((partition, letter)) = self.dead_letter(id, now) {
-            self.write(partition, Write::DeadLetter(Box::new(letter)), Purpose::DeadLetter { work: id }, now);
         }
     }
 
-    fn dead_letter(&self, id: WorkId, now: Now) -> Option<(i32, DeadLetter)> {
+    pub(super) fn dead_letter(&self, id: WorkId, now: Now) -> Option<(i32, DeadLetter)> {
         let work = self.work.get(&id)?;
         let (reason, detail) = work.ending.as_ref()?.dead.clone()?;
         let event = work.event();
@@ -255,14 +259,14 @@ impl Lane {
             let write = Write::Ledger { partition: work.partition, key, entry: None };
             self.write(work.partition, write, Purpose::Aside, now);
         }
-        self.close(work.partition, work.record.position.offset);
+        self.close(work.partition, work.record.position.offset, now);
     }
 
-    fn close(&mut self, number: i32, offset: i64) {
+    fn close(&mut self, number: i32, offset: i64, now: Now) {
         if let Some(partition) = self.partitions.get_mut(&number) {
             partition.offsets.settle_one(offset);
         }
-        self.resume_if_room(number);
+        self.resume_if_room(number, now);
     }
 
     /// Nothing of this work can reach anybody any more.

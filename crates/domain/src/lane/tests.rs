@@ -6,6 +6,7 @@ mod gaps;
 mod harness;
 mod identity;
 mod lease;
+mod memory;
 mod restart;
 mod retry;
 mod simulator;

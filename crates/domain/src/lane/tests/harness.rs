@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -289,7 +290,7 @@ impl LaneUnderTest {
             Write::Ledger { partition, key, entry } => {
                 self.ledger.push((partition, LedgerRecord { key, entry, appended_at }));
             }
-            Write::DeadLetter(letter) => self.dead.push(*letter),
+            Write::DeadLetter(letter) => self.dead.push(Arc::unwrap_or_clone(letter)),
             Write::Replace { .. } => {}
         }
     }

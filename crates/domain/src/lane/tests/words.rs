@@ -99,6 +99,7 @@ pub(super) fn slack_settings() -> LaneSettings {
 pub(super) struct Draft {
     pub position: Position,
     pub age: Duration,
+    pub value: Vec<u8>,
     pub event: Result<Notification, Unreadable>,
 }
 
@@ -115,7 +116,8 @@ pub(super) fn mail(offset: i64, key: &str) -> Draft {
         slack: None,
         metadata: BTreeMap::new(),
     };
-    Draft { position: Position { partition: 0, offset }, age: Duration::ZERO, event: Ok(event) }
+    let position = Position { partition: 0, offset };
+    Draft { position, age: Duration::ZERO, value: b"bytes as they came".to_vec(), event: Ok(event) }
 }
 
 pub(super) fn slack(offset: i64, key: &str, destination: &str) -> Draft {
@@ -165,6 +167,12 @@ impl Draft {
         self
     }
 
+    /// A value of that size.
+    pub(super) fn bytes(mut self, size: usize) -> Self {
+        self.value = vec![b'v'; size];
+        self
+    }
+
     pub(super) fn in_partition(mut self, partition: i32) -> Self {
         self.position.partition = partition;
         self
@@ -175,7 +183,7 @@ impl Draft {
             position: self.position,
             appended_at: now.before(self.age),
             key: self.event.as_ref().ok().map(|event| event.event_key.clone().into_bytes()),
-            value: Some(b"bytes as they came".to_vec()),
+            value: Some(self.value),
             headers: Vec::new(),
         };
         Arrived { record: Arc::new(record), event: self.event.map(Arc::new) }

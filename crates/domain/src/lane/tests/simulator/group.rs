@@ -207,7 +207,7 @@ impl World {
             }
             self.end_commit(at, true, true);
             self.tail(at);
-            self.poll(at, 8);
+            self.poll(at, 8, false);
         }
     }
 }

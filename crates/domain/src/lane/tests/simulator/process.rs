@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     fingerprint::Fingerprint,
     index::ByFingerprint,
-    lane::{CommitPosition, Event, Lane, LaneSettings, WorkId, Write},
+    lane::{CommitPosition, Event, Lane, LaneSettings, WorkId, Write, room::Bounds},
     time::{BootTime, Timestamp},
 };
 
@@ -59,8 +59,12 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(settings: &LaneSettings) -> Self {
+        let mut lane = Lane::new(settings.clone());
+        // So little that full partitions and letters without room are everyday things.
+        let (deliveries_share_min, bytes_share_min) = (1, 1);
+        lane.bounds = Bounds { deliveries: 6, deliveries_share_min, bytes: 1 << 20, bytes_share_min, letter_bytes: 1 };
         Self {
-            lane: Lane::new(settings.clone()),
+            lane,
             queues: BTreeMap::new(),
             acknowledgements: VecDeque::new(),
             replies: VecDeque::new(),

@@ -1,6 +1,6 @@
 //! The world: Kafka, the group, the provider and two processes. `play` does one thing to it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Action,
@@ -75,7 +75,7 @@ impl World {
     pub(super) fn play(&mut self, action: Action) {
         match action {
             Action::Append { p, key, shape } => self.kafka.append(p, key, shape, wall(self.millis)),
-            Action::Poll { at, count } => self.poll(at, count),
+            Action::Poll { at, count } => self.poll(at, count, true),
             Action::Begin { at, which } => self.with_attempt(at, which, Self::begin),
             Action::Reach { at, which } => self.with_attempt(at, which, Self::reach),
             Action::Answer { at, which, how } => self.with_attempt(at, which, |world, at, i| world.answer(at, i, how)),
@@ -151,7 +151,8 @@ impl World {
 
     // ---- records and attempts --------------------------------------------------------------------------------
 
-    pub(super) fn poll(&mut self, at: usize, count: usize) {
+    /// `under_way`: it comes although it was to pause, because the source had handed it over before it heard of that.
+    pub(super) fn poll(&mut self, at: usize, count: usize, under_way: bool) {
         let mut arrived = Vec::new();
         for (p, next) in self.processes[at].reads.clone() {
             if next < self.kafka.low[p] {
@@ -161,7 +162,7 @@ impl World {
             }
             let records = self.kafka.topic[p].iter().skip(usize::try_from(next).expect("an offset")).take(count);
             let before = arrived.len();
-            if !self.processes[at].paused.contains(&p) {
+            if under_way || !self.processes[at].paused.contains(&p) {
                 arrived.extend(records.map(|entry| entry.arrived.clone()));
             }
             let read = i64::try_from(arrived.len() - before).expect("few");
@@ -296,7 +297,7 @@ impl World {
             }
             Write::DeadLetter(letter) => {
                 self.contest(at, index(letter.partition), letter.id);
-                self.kafka.dead.push(*letter);
+                self.kafka.dead.push(Arc::unwrap_or_clone(letter));
             }
             Write::Replace { record, partition, .. } => self.kafka.replace(&record, partition, now),
         }
