@@ -55,6 +55,8 @@ pub struct Lane {
     writes: BTreeMap<u64, PendingWrite>,
     /// How many of them Kafka has timed out on at least once.
     writes_overdue: usize,
+    /// Those that are produced again with the next tick.
+    writes_timed_out: Vec<u64>,
     letters: Letters,
     commits: Commits,
     running: usize,
@@ -82,6 +84,7 @@ impl Lane {
             destinations,
             writes: BTreeMap::new(),
             writes_overdue: 0,
+            writes_timed_out: Vec::new(),
             letters: Letters::default(),
             commits: Commits::default(),
             running: 0,
@@ -122,6 +125,7 @@ impl Lane {
     }
 
     fn tick(&mut self, now: Now) {
+        self.write_again();
         self.wake(now);
         self.restore_accepted();
         self.commit_if_due(now);

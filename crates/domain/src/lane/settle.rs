@@ -75,7 +75,7 @@ impl Lane {
     pub(super) fn written(&mut self, token: u64, result: Result<(), WriteProblem>, now: Now) {
         match result {
             Ok(()) => self.acknowledged(token, now),
-            Err(WriteProblem::TimedOut) => self.write_again(token),
+            Err(WriteProblem::TimedOut) => self.timed_out(token),
             Err(WriteProblem::Refused(detail)) => self.write_refused(token, detail, now),
             Err(WriteProblem::Fatal(detail)) => self.commands.push(Command::Done(Err(Stop::Fatal(detail)))),
         }
@@ -103,20 +103,26 @@ impl Lane {
         Some(pending)
     }
 
-    /// Never given up: what is not acknowledged is produced again, and no new attempt begins meanwhile.
-    fn write_again(&mut self, token: u64) {
-        if !self.is_still_wanted(token) {
-            self.abandon(token);
-            return;
-        }
+    /// Never given up: what is not acknowledged is produced again, and no new attempt begins meanwhile. With the next tick:
+    /// a writer that has no room says so at once, and nothing but its answers would be heard.
+    fn timed_out(&mut self, token: u64) {
         let Some(pending) = self.writes.get_mut(&token) else { return };
         self.writes_overdue += usize::from(!pending.overdue);
         pending.overdue = true;
-        let write = pending.write.clone();
-        if matches!(write, Write::Ledger { .. }) {
+        if matches!(pending.write, Write::Ledger { .. }) {
             self.report(Report::LedgerWritten { acknowledged: false });
         }
-        self.commands.push(Command::Write { token, write });
+        self.writes_timed_out.push(token);
+    }
+
+    pub(super) fn write_again(&mut self) {
+        for token in std::mem::take(&mut self.writes_timed_out) {
+            if !self.is_still_wanted(token) {
+                self.abandon(token);
+            } else if let Some(pending) = self.writes.get(&token) {
+                self.commands.push(Command::Write { token, write: pending.write.clone() });
+            }
+        }
     }
 
     /// Of a partition that is no longer ours under that assignment only what was really sent is worth writing down:

@@ -163,6 +163,7 @@ fn lost_while_a_dead_letter_is_on_its_way_writes_no_receipt() {
     assert_eq!(lane.ack_next(), "dead rejected");
     lane.fail_next(WriteProblem::TimedOut);
     lane.fail_next(WriteProblem::TimedOut);
+    lane.handle(Event::Tick);
     assert_eq!(lane.waiting(), ["receipt delivered"], "of the others nothing is written again");
 }
 

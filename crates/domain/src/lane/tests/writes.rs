@@ -4,7 +4,7 @@ use super::{
     harness::LaneUnderTest,
     words::{delivered, mail, permanent, seconds},
 };
-use crate::lane::{PauseReason, WriteProblem};
+use crate::lane::{Event, PauseReason, WriteProblem};
 
 #[test]
 fn the_dead_letter_comes_before_the_receipt_and_the_receipt_before_the_commit() {
@@ -37,11 +37,14 @@ fn a_write_that_times_out_is_produced_again_and_nothing_new_begins() {
     lane.polled([mail(0, "a")]);
     lane.answer("a", delivered());
     let token = lane.fail_next(WriteProblem::TimedOut);
+    assert_eq!(lane.waiting(), [""; 0], "a writer without room would be asked again without end");
+    lane.handle(Event::Tick);
     assert_eq!(lane.writes.front().map(|(again, _)| *again), Some(token));
     lane.polled([mail(1, "b")]);
     assert!(lane.attempts.is_empty());
     assert_eq!(lane.snapshot().partitions[0].paused, Some(PauseReason::Unavailable));
     lane.fail_next(WriteProblem::TimedOut);
+    lane.handle(Event::Tick);
     lane.ack_all();
     assert_eq!(lane.running(), ["b"]);
     assert_eq!(lane.settled, ["a@example.com delivered after 1"]);
