@@ -3,11 +3,12 @@
 
 mod backend;
 mod probe;
+mod waiting;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -18,15 +19,13 @@ use backend::{Client, produce, refusal};
 pub(crate) use backend::{config, create};
 use rdkafka::{ClientConfig, error::RDKafkaErrorCode, producer::Producer as _};
 use tokio::sync::{mpsc::UnboundedSender, oneshot, watch};
+use waiting::{Waiting, WaitingList};
 
 use crate::{
     KafkaError, KafkaSettings,
     client::start_thread,
     writer::{Write, WriteEvent, WriteFailure},
 };
-
-/// Writes kept aside while librdkafka's queue is full; beyond it a write is answered `TimedOut` at once.
-const WAITING_MAX: usize = 100_000;
 
 pub(crate) struct OutletSettings {
     pub(crate) client_id: String,
@@ -72,16 +71,10 @@ pub(crate) struct Outlet {
     wake: mpsc::Sender<()>,
 }
 
-struct Waiting {
-    since: Instant,
-    write: Write,
-    reply: Box<Reply>,
-}
-
 struct Shared {
     config: ClientConfig,
     client: RwLock<Arc<Client>>,
-    waiting: Mutex<VecDeque<Waiting>>,
+    waiting: Mutex<WaitingList>,
     partitions: Mutex<HashMap<String, Option<i32>>>,
     /// Counts the probes that have ended.
     probes: watch::Sender<u64>,
@@ -176,16 +169,19 @@ impl Shared {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner).entry(topic.to_owned()).or_insert(None);
     }
 
-    /// Hands the write to librdkafka, or keeps it while that is full.
+    fn waiting(&self) -> MutexGuard<'_, WaitingList> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the write to librdkafka, or keeps it while that is full; what finds no room is answered `TimedOut` at once.
     fn send(&self, write: Write, reply: Box<Reply>, since: Instant) {
         let client = self.client();
-        let Err((error, reply)) = produce(&client, &write, reply) else { return };
+        let Err((error, mut reply)) = produce(&client, &write, reply) else { return };
         let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
         if full && since.elapsed() < self.delivery_timeout {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() < WAITING_MAX {
-                waiting.push_back(Waiting { since, write, reply });
-                return;
+            match self.waiting().push(Waiting { since, write, reply }) {
+                Ok(()) => return,
+                Err(refused) => reply = refused,
             }
         }
         reply.answer(Err(refusal(&error, client.client().fatal_error().is_some())));
@@ -205,9 +201,9 @@ impl Shared {
 
     /// As many as were waiting when it began, so that a full queue does not spin.
     fn send_waiting(&self) {
-        let count = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let count = self.waiting().len();
         for _ in 0..count {
-            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self.waiting().pop();
             let Some(Waiting { since, write, reply }) = next else { return };
             self.send(write, reply, since);
         }

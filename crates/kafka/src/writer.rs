@@ -23,6 +23,14 @@ pub struct Write {
     pub headers: Vec<RecordHeader>,
 }
 
+impl Write {
+    /// Bytes it holds in memory, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let bytes: usize = [&self.key, &self.value].into_iter().flatten().map(Vec::len).sum();
+        bytes + self.headers.iter().map(RecordHeader::size).sum::<usize>()
+    }
+}
+
 /// What a failed write means for its writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFailureKind {

@@ -126,8 +126,9 @@ fn build(
     stop: watch::Receiver<bool>,
     status: watch::Sender<LaneStatus>,
 ) -> Result<Pipeline, KafkaError> {
-    // A full channel holds back fetching, never the membership.
-    const SOURCE_EVENTS: usize = 16;
+    // A full channel holds back fetching, never the membership. Each may be a batch of records, which the lane keeps aside
+    // if their partition is full by then.
+    const SOURCE_EVENTS: usize = 4;
     const LEDGER_EVENTS: usize = 16;
     let (source_events, source_inbox) = mpsc::channel(SOURCE_EVENTS);
     let (ledger_events, ledger_inbox) = mpsc::channel(LEDGER_EVENTS);
