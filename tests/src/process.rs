@@ -1,7 +1,7 @@
 //! The real binary as a child process.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -127,6 +127,19 @@ impl Process {
     #[track_caller]
     pub fn exposition(&self) -> String {
         http::get(self.admin(), "/metrics").map(|answer| answer.body).unwrap_or_default()
+    }
+
+    /// The most memory it has had resident so far, in bytes.
+    ///
+    /// # Panics
+    /// The process is gone.
+    #[must_use]
+    #[track_caller]
+    pub fn memory_peak(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let kib: usize = peak.and_then(|peak| peak.parse().ok()).expect("Linux tells it while the process runs");
+        1024 * kib
     }
 
     /// Sends a signal.

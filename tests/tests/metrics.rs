@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use postrider_domain::{DeadReason, Outcome, Reason, answer::RESULTS};
+use postrider_domain::{
+    DeadReason, Outcome, Reason,
+    answer::RESULTS,
+    limits::{RECIPIENTS_MAX, WAITING_MAX},
+};
 use postrider_testkit::smtp::{Act, Stage};
 use postrider_tests::{
     Metrics, Process, Settings, World, http, mail, slack,
@@ -35,6 +39,28 @@ fn shown(world: &World) -> Process {
         })
     });
     processor
+}
+
+/// What a lane may hold is bounded; at the bound the partition waits in Kafka, and says why.
+#[test]
+fn a_full_partition_shows_as_paused() {
+    let world = World::new("full", Settings { partitions: 1, ..Settings::default() });
+    world.smtp.on(Stage::Rcpt).act(Act::Hang);
+    let addresses: Vec<_> = (0..RECIPIENTS_MAX).map(|n| format!("to-{n}@example.com")).collect();
+    let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+    let newsletters: Vec<_> = (0..2 * WAITING_MAX / RECIPIENTS_MAX).map(|n| mail(&n.to_string(), &addresses)).collect();
+    world.produce(&newsletters);
+    let processor = world.start(&["process"]);
+    wait_until("the partition is full", LONG, || {
+        processor.metrics().sum("partitions_paused", &[("lane", "email"), ("reason", "full")]) == 1.0
+    });
+    let metrics = processor.metrics();
+    let planned = metrics.count("records_total", &[("result", "planned")]);
+    assert_eq!(usize::try_from(planned), Ok(WAITING_MAX / RECIPIENTS_MAX), "the others wait");
+    let lag = u64::try_from(newsletters.len()).expect("a small number");
+    wait_until("none of them is settled", LONG, || {
+        processor.metrics().count("lag_records", &[("lane", "email"), ("partition", "0")]) == lag
+    });
 }
 
 /// Every series whose labels are a closed list is there from the start, at zero.

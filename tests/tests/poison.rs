@@ -32,6 +32,28 @@ fn a_record_whose_dead_letter_would_be_too_large_does_not_stop_the_lane() {
     assert!(status.success(), "{status}");
 }
 
+/// Each dead letter holds its whole record. A process that had them all in memory would die of it, and the next one, too.
+#[test]
+fn a_large_record_that_ends_in_many_letters_does_not_fill_the_memory() {
+    const RECIPIENTS: usize = 300;
+    let world = World::new("letters", Settings { partitions: 1, ..Settings::default() });
+    let addresses: Vec<_> = (0..RECIPIENTS).map(|n| format!("to-{n}@example.com")).collect();
+    let first = mail("order", &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut other = first.clone();
+    other.email.iter_mut().for_each(|email| email.text = Some("x".repeat(MIB)));
+    let processor = world.processor();
+    world.produce(&[first, other, mail("good", &["ada@example.com"])]);
+    world.settled("email");
+
+    assert_eq!(world.smtp.count(), RECIPIENTS + 1, "the first of each, and the good one");
+    let letters = processor.metrics().count("dead_letters_total", &[("reason", "key_conflict")]);
+    assert_eq!(usize::try_from(letters), Ok(RECIPIENTS));
+    let peak = processor.memory_peak() / MIB;
+    assert!(peak < 250, "{peak} MiB were resident");
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+}
+
 /// The first death proves nothing; after it every attempt is on record before it begins, and the third that a process
 /// does not survive was the last.
 #[test]
