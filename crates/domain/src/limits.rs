@@ -30,7 +30,7 @@ pub const WAITING_SHARE_MIN: usize = 200;
 pub const WAITING_BYTES_SHARE_MIN: usize = 4 * 1024 * 1024;
 /// Bytes of dead letters that may wait for Kafka's acknowledgement at once, but for the last of them: each holds its whole
 /// record, and one record may end in a thousand letters.
-pub const LETTER_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const LETTER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What cannot be sent is dead-lettered this long before its event may leave the topic.
 pub const KEEP_MARGIN: Duration = Duration::from_secs(3600);
 /// A receipt that waits longer than this for its acknowledgement stops new attempts.
