@@ -106,6 +106,11 @@ impl Process {
         self.queues.get_mut(&queue)?.pop_front()
     }
 
+    /// Whether this write is of the partition's present assignment.
+    pub(super) fn is_current(&self, p: usize, token: u64) -> bool {
+        self.fences[p] < token && !self.restoring.contains_key(&p)
+    }
+
     pub(super) fn forget(&mut self, p: usize) {
         self.restoring.remove(&p);
         self.tails.remove(&p);

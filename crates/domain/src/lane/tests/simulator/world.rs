@@ -282,13 +282,13 @@ impl World {
                 let p = index(partition);
                 match &entry {
                     Some(LedgerEntry::Receipt(_)) => {
-                        self.contest(at, p, key.fingerprint);
+                        self.contest(at, p, token, key.fingerprint);
                         self.processes.iter_mut().for_each(|process| {
                             process.exposed.remove(&key.fingerprint);
                         });
                     }
                     Some(LedgerEntry::Progress(progress)) => {
-                        let is_current = self.processes[at].fences[p] < token;
+                        let is_current = self.processes[at].is_current(p, token);
                         self.check_progress(at, p, progress.position, is_current);
                     }
                     Some(LedgerEntry::Parked(_) | LedgerEntry::Mark(_) | LedgerEntry::Control(_)) | None => {}
@@ -296,15 +296,16 @@ impl World {
                 self.kafka.append_ledger(p, LedgerRecord { key, entry, appended_at: now });
             }
             Write::DeadLetter(letter) => {
-                self.contest(at, index(letter.partition), letter.id);
+                self.contest(at, index(letter.partition), token, letter.id);
                 self.kafka.dead.push(Arc::unwrap_or_clone(letter));
             }
             Write::Replace { record, partition, .. } => self.kafka.replace(&record, partition, now),
         }
     }
 
-    pub(super) fn contest(&mut self, at: usize, p: usize, id: Fingerprint) {
-        if self.owners[p] != Some(at) {
+    /// A write of a former assignment may land after the partition has come back.
+    pub(super) fn contest(&mut self, at: usize, p: usize, token: u64, id: Fingerprint) {
+        if self.owners[p] != Some(at) || !self.processes[at].is_current(p, token) {
             self.contested.insert(id);
         }
     }
