@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use postrider_domain::{
     ChannelName, DeadLetter, DeadReason, Fingerprint, LedgerEntry, Notification, Outcome, Timestamp,
-    ledger::{Parked, Progress, Receipt},
+    ledger::{LedgerClass, Parked, Progress, Receipt},
     partitioner::partition_of,
 };
 use postrider_wire::{decode_dead_letter, decode_ledger_record};
@@ -25,6 +25,8 @@ pub struct LedgerContent {
     pub receipts: BTreeMap<Fingerprint, Receipt>,
     /// Standing pointers.
     pub parked: BTreeMap<Fingerprint, Parked>,
+    /// Standing marks: the deaths that an attempt of ours may have caused.
+    pub marks: BTreeMap<Fingerprint, u32>,
     /// How far each partition was settled.
     pub progress: BTreeMap<i32, Progress>,
 }
@@ -132,7 +134,9 @@ impl World {
                 Some(LedgerEntry::Receipt(receipt)) => drop(content.receipts.insert(id, receipt)),
                 Some(LedgerEntry::Parked(parked)) => drop(content.parked.insert(id, parked)),
                 Some(LedgerEntry::Progress(progress)) => drop(content.progress.insert(raw.partition, progress)),
-                Some(LedgerEntry::Mark(_) | LedgerEntry::Control(_)) => {}
+                Some(LedgerEntry::Mark(mark)) => drop(content.marks.insert(id, mark.deaths)),
+                Some(LedgerEntry::Control(_)) => {}
+                None if record.key.class == LedgerClass::Mark => drop(content.marks.remove(&id)),
                 None => drop(content.parked.remove(&id)),
             }
         }

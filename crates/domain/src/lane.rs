@@ -20,6 +20,7 @@ mod room;
 mod settings;
 mod settle;
 mod snapshot;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -35,7 +36,7 @@ pub use work::WorkId;
 
 use self::{
     commit::Commits, dispatch::DestinationState, letters::Letters, partition::Partition, room::Bounds,
-    settle::PendingWrite, work::Work,
+    settle::PendingWrite, suspects::Quarantine, work::Work,
 };
 use crate::{
     index::ByFingerprint,
@@ -62,6 +63,7 @@ pub struct Lane {
     running: usize,
     /// Whose attempt may still reach somebody, by identity: a twin under a later assignment waits for its end.
     attempted: ByFingerprint<WorkId>,
+    quarantine: Quarantine,
     last_id: u64,
     stopping: Option<BootTime>,
     closing: bool,
@@ -89,6 +91,7 @@ impl Lane {
             commits: Commits::default(),
             running: 0,
             attempted: ByFingerprint::default(),
+            quarantine: Quarantine::default(),
             last_id: 0,
             stopping: None,
             closing: false,
@@ -113,7 +116,7 @@ impl Lane {
             Event::Passed { partition, position } => self.passed(partition, position),
             Event::OutOfRange { partition } => self.out_of_range(partition),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
-            Event::Lost(partitions) => self.lost(&partitions),
+            Event::Lost(partitions) => self.lost(&partitions, now),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(now),
             Event::Closed => self.commands.push(Command::Done(Ok(()))),

@@ -203,6 +203,7 @@ impl Lane {
             pointer_pending: false,
             inherited: None,
             deaths: None,
+            marked: false,
             first_at: None,
             wanted_at: record.first_appended_at(),
             stopped_before: std::time::Duration::ZERO,

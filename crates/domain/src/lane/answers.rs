@@ -80,17 +80,6 @@ impl Lane {
         }
     }
 
-    /// The attempt was answered, so it killed nobody: its mark must not count against it while it waits. The next
-    /// attempt is marked again, at the same count.
-    pub(super) fn unmark(&mut self, id: WorkId, now: Now) {
-        let Some(work) = self.work.get(&id) else { return };
-        if work.deaths.is_some() {
-            let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
-            let partition = work.partition;
-            self.write(partition, Write::Ledger { partition, key, entry: None }, Purpose::Aside, now);
-        }
-    }
-
     /// Throttled: the destination waits, the delivery behind the others: one that alone is throttled again and again must
     /// not stand in front of them. And not for ever.
     fn hold(&mut self, id: WorkId, failure: &Failure, now: Now) {

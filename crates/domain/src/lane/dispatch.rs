@@ -3,14 +3,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
-    Attempt, Command, Lane, Now, PauseReason, Report, Write,
+    Attempt, Command, Lane, Now, PauseReason, Report,
     admit::dead,
-    settle::Purpose,
-    work::{Ending, Inherited, State, WorkId},
+    work::{Ending, Inherited, State, Work, WorkId},
 };
 use crate::{
     ids::DestinationName,
-    ledger::{AttemptMark, LedgerClass, LedgerEntry, LedgerKey},
     limits,
     outcome::{DeadReason, Outcome},
     time::Timestamp,
@@ -26,6 +24,8 @@ pub(super) struct DestinationState {
     pub capacity: usize,
     pub running: usize,
     pub ready: VecDeque<WorkId>,
+    /// Those that may have killed a process: they wait for their turn, one at a time over all destinations.
+    pub suspects: VecDeque<WorkId>,
     /// The provider asked us to hold off until then.
     pub throttled_until: Timestamp,
     /// Misconfigured since then.
@@ -43,6 +43,7 @@ impl DestinationState {
             capacity: capacity.max(1),
             running: 0,
             ready: VecDeque::new(),
+            suspects: VecDeque::new(),
             throttled_until: Timestamp::default(),
             stopped_since: None,
             probe_at: Timestamp::default(),
@@ -60,10 +61,15 @@ impl DestinationState {
         self.stopped_since.is_some() || now < self.throttled_until
     }
 
+    /// The queue that this work stands in when it is ready.
+    fn queue_of(&mut self, work: &Work) -> &mut VecDeque<WorkId> {
+        if work.may_have_killed() { &mut self.suspects } else { &mut self.ready }
+    }
+
     fn takes_one(&self, now: Timestamp) -> bool {
         let room = if self.stopped_since.is_some() { 1 } else { self.capacity };
         let open = self.throttled_until <= now && (self.stopped_since.is_none() || self.probe_at <= now);
-        open && self.running < room && !self.ready.is_empty()
+        open && self.running < room
     }
 }
 
@@ -72,7 +78,7 @@ impl Lane {
         if let Some(work) = self.work.get_mut(&id) {
             work.state = State::Ready;
             if let Some(destination) = work.destination() {
-                self.destinations[destination].ready.push_back(id);
+                self.destinations[destination].queue_of(work).push_back(id);
             }
         }
     }
@@ -82,7 +88,7 @@ impl Lane {
         if let Some(work) = self.work.get_mut(&id) {
             work.state = State::Ready;
             if let Some(destination) = work.destination() {
-                self.destinations[destination].ready.push_front(id);
+                self.destinations[destination].queue_of(work).push_front(id);
             }
         }
     }
@@ -108,24 +114,26 @@ impl Lane {
         self.settle_overdue(now);
     }
 
-    /// What stands behind a closed gate may expire, or be about to leave the topic.
+    /// What stands behind a closed gate, or behind another suspect, may expire or be about to leave the topic.
     fn settle_overdue(&mut self, now: Now) {
         for destination in 0..self.destinations.len() {
             let gate = &self.destinations[destination];
-            if !gate.is_gated(now.wall) {
+            let is_gated = gate.is_gated(now.wall);
+            if !is_gated && gate.suspects.is_empty() {
                 continue;
             }
-            let overdue: Vec<WorkId> =
-                gate.ready.iter().copied().filter(|id| self.overdue(*id, now).is_some()).collect();
+            let gated = is_gated.then_some(&gate.ready).into_iter().flatten();
+            let held = gate.suspects.iter().chain(gated).copied();
+            let overdue: Vec<WorkId> = held.filter(|id| self.overdue(*id, now).is_some()).collect();
             for id in overdue {
                 if let Some(ending) = self.overdue(id, now) {
                     self.end(id, ending, now);
                 }
             }
-            let work = &self.work;
-            self.destinations[destination]
-                .ready
-                .retain(|id| work.get(id).is_some_and(|work| work.state == State::Ready));
+            let (work, gate) = (&self.work, &mut self.destinations[destination]);
+            let is_ready = |id: &WorkId| work.get(id).is_some_and(|work| work.state == State::Ready);
+            gate.ready.retain(is_ready);
+            gate.suspects.retain(is_ready);
         }
     }
 
@@ -161,18 +169,27 @@ impl Lane {
         if self.stopping.is_some() || self.held_back(now).is_some() {
             return;
         }
+        self.dispatch_suspect(now);
         for destination in 0..self.destinations.len() {
-            while self.running < self.settings.in_flight_max && self.destinations[destination].takes_one(now.wall) {
+            while self.has_room(destination, now) {
                 let Some(id) = self.destinations[destination].ready.pop_front() else { break };
-                if !self.takes_over(id, now) {
-                    continue;
-                }
-                if let Some(ending) = self.overdue(id, now) {
-                    self.end(id, ending, now);
-                } else {
-                    self.start(id, destination, now);
-                }
+                self.try_start(id, destination, now);
             }
+        }
+    }
+
+    pub(super) fn has_room(&self, destination: usize, now: Now) -> bool {
+        self.running < self.settings.in_flight_max && self.destinations[destination].takes_one(now.wall)
+    }
+
+    pub(super) fn try_start(&mut self, id: WorkId, destination: usize, now: Now) {
+        if !self.takes_over(id, now) {
+            return;
+        }
+        if let Some(ending) = self.overdue(id, now) {
+            self.end(id, ending, now);
+        } else {
+            self.start(id, destination, now);
         }
     }
 
@@ -221,14 +238,7 @@ impl Lane {
         partition.running += 1;
         match work.deaths {
             None => self.attempt(id, now),
-            Some(deaths) => {
-                work.state = State::Marking;
-                let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
-                let entry = Some(LedgerEntry::Mark(AttemptMark { deaths }));
-                let write = Write::Ledger { partition: work.partition, key, entry };
-                let partition = work.partition;
-                self.write(partition, write, Purpose::Mark { work: id }, now);
-            }
+            Some(deaths) => self.mark(id, destination, deaths, now),
         }
     }
 

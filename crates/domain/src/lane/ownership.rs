@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     fingerprint::Fingerprint,
-    ledger::{LedgerEntry, LedgerKey, LedgerRecord},
+    ledger::{LedgerClass, LedgerEntry, LedgerKey, LedgerRecord},
     offsets::PartitionOffsets,
     start::{Gap, Positions, resolve},
 };
@@ -43,6 +43,8 @@ impl Lane {
         for record in records.iter().filter(|record| matches!(record.entry, Some(LedgerEntry::Receipt(_)))) {
             self.yield_twin(number, record.key.fingerprint, now);
         }
+        let is_unmark = |record: &&LedgerRecord| record.key.class == LedgerClass::Mark && record.entry.is_none();
+        records.iter().filter(is_unmark).for_each(|record| self.acquit(number, record.key.fingerprint));
     }
 
     /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more.
@@ -77,7 +79,7 @@ impl Lane {
         let (number, offset, fingerprint) = (work.partition, work.record.position.offset, work.id());
         self.report(Report::Suppressed(super::Stage::Ledger));
         self.drop_work(id);
-        let key = LedgerKey { fingerprint, class: crate::ledger::LedgerClass::Parked };
+        let key = LedgerKey { fingerprint, class: LedgerClass::Parked };
         let write = Write::Ledger { partition: number, key, entry: None };
         self.write(number, write, Purpose::Offset { offset }, now);
     }
@@ -159,8 +161,9 @@ impl Lane {
 
     /// No commit, no parking: the partitions may be another's already. Attempts that have not begun to write are
     /// taken back; the receipt of one that has is still a fact.
-    pub(super) fn lost(&mut self, numbers: &[i32]) {
+    pub(super) fn lost(&mut self, numbers: &[i32], now: Now) {
         for number in numbers {
+            self.unmark_lost(*number, now);
             let running: Vec<WorkId> = self
                 .work
                 .iter()

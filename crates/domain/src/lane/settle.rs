@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Receipt { work: WorkId },
     /// The mark of this work: its attempt may begin.
     Mark { work: WorkId },
+    /// The end of this work's mark.
+    Unmark { work: WorkId },
     /// The pointer of this work: its unknown end is on record.
     Pointer { work: WorkId },
     /// One delivery of the record at this offset is done with.
@@ -53,6 +55,7 @@ impl PendingWrite {
             | Purpose::DeadLetter { .. }
             | Purpose::Receipt { .. }
             | Purpose::Mark { .. }
+            | Purpose::Unmark { .. }
             | Purpose::Pointer { .. }
             | Purpose::Offset { .. }
             | Purpose::Aside => None,
@@ -146,7 +149,11 @@ impl Lane {
                 self.vacate(work);
                 self.drop_work(work);
             }
-            Purpose::Pointer { .. } | Purpose::Offset { .. } | Purpose::Progress { .. } | Purpose::Aside => {}
+            Purpose::Unmark { .. }
+            | Purpose::Pointer { .. }
+            | Purpose::Offset { .. }
+            | Purpose::Progress { .. }
+            | Purpose::Aside => {}
         }
     }
 
@@ -165,6 +172,7 @@ impl Lane {
             Purpose::DeadLetter { work } => self.drop_work(work), // the new owner decides for itself
             Purpose::Receipt { work } => self.settled(work, now),
             Purpose::Mark { work } => self.marked(work, now),
+            Purpose::Unmark { work } => self.unmarked(work),
             Purpose::Pointer { work } => {
                 if let Some(work) = self.work.get_mut(&work) {
                     work.pointer_pending = false;

@@ -71,6 +71,8 @@ pub(super) struct Work {
     pub inherited: Option<Inherited>,
     /// Deaths of a process that an attempt of ours may have caused; none: no mark needed.
     pub deaths: Option<u32>,
+    /// A mark that this process wrote may stand in the ledger.
+    pub marked: bool,
     pub first_at: Option<Timestamp>,
     /// What latency and give-up count from.
     pub wanted_at: Timestamp,
@@ -113,6 +115,11 @@ impl Work {
 
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
         self.event().and_then(|event| event.expires_at)
+    }
+
+    /// A process has died during its attempt, whoever killed it.
+    pub(super) fn may_have_killed(&self) -> bool {
+        self.deaths.is_some_and(|deaths| 0 < deaths)
     }
 
     pub(super) fn is_running(&self) -> bool {

@@ -2,10 +2,11 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, mail, seconds, throttled, transient},
+    words::{Draft, delivered, mail, minutes, seconds, slack, slack_settings, throttled, transient},
 };
 use crate::{
     lane::{Event, Report},
+    ledger::LedgerClass,
     limits,
 };
 
@@ -58,6 +59,144 @@ fn the_third_proven_death_ends_it() {
     lane.polled([mail(0, "poison").aged(seconds(1)), mail(1, "good")]);
     assert_eq!(lane.settled, ["poison@example.com dead (crash_loop) after 0"]);
     assert_eq!(lane.running(), ["good"]);
+}
+
+fn beside_poison() -> [Draft; 3] {
+    [mail(0, "a"), mail(1, "poison"), mail(2, "b")].map(|draft| draft.aged(seconds(1)))
+}
+
+/// It dies milliseconds after its start, beside whatever else has begun by then.
+#[test]
+fn a_delivery_that_kills_takes_nobody_with_it() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(beside_poison());
+    let mut delivered_to = Vec::new();
+    for _ in 0..=limits::DEATHS_MAX {
+        lane = lane.successor();
+        lane.polled(beside_poison());
+        // After the second death only one of the three is at risk at a time; who lives through its turn is served.
+        while let [who] = lane.running().as_slice()
+            && who != "poison"
+        {
+            delivered_to.push(who.clone());
+            let who = who.clone();
+            lane.answer(&who, delivered());
+        }
+    }
+    let dead: Vec<_> = lane.dead.iter().map(|letter| (letter.reason.as_str(), letter.event_key.as_deref())).collect();
+    assert_eq!(dead, [("crash_loop", Some("poison"))]);
+    assert_eq!(delivered_to, ["a", "b"]);
+}
+
+/// Whoever is under way alone at each death is the one that pays.
+#[test]
+fn deaths_without_an_answer_end_one_delivery_at_a_time() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(beside_poison());
+    for _ in 0..=limits::DEATHS_MAX {
+        lane = lane.successor();
+        lane.polled(beside_poison());
+    }
+    assert_eq!(lane.settled, ["a@example.com dead (crash_loop) after 0"]);
+    assert_eq!(lane.running(), ["poison"], "the others get their turn");
+}
+
+#[test]
+fn a_suspect_that_hangs_holds_up_other_suspects_alone() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(beside_poison());
+    lane = lane.successor();
+    lane.polled(beside_poison());
+    lane = lane.successor();
+    lane.polled(beside_poison());
+    lane.advance(seconds(5));
+    lane.polled([mail(3, "c")]);
+    assert_eq!(lane.running(), ["a", "c"]);
+    lane.answer("c", delivered());
+    lane.kafka_answers = false;
+    lane.answer("a", transient());
+    assert_eq!(lane.waiting(), ["forget mark"], "the next turn begins when the mark is gone");
+    lane.ack_next();
+    assert_eq!(lane.waiting(), ["mark 1"]);
+    lane.kafka_answers = true;
+    lane.ack_all();
+    assert_eq!(lane.running(), ["poison"]);
+    lane.advance(seconds(2));
+    assert_eq!(lane.running(), ["poison", "a"], "what was answered is no suspect any more");
+    lane.answer("poison", delivered());
+    assert_eq!(lane.running(), ["a", "b"]);
+}
+
+#[test]
+fn suspects_of_two_destinations_take_turns() {
+    let drafts = || {
+        let all = [slack(0, "1", "ops"), slack(1, "2", "ops"), slack(2, "3", "sales")];
+        all.map(|draft| draft.aged(seconds(1)))
+    };
+    let mut lane = LaneUnderTest::reading_with(slack_settings());
+    lane.polled(drafts());
+    for _ in 0..2 {
+        lane = lane.successor();
+        lane.polled(drafts());
+    }
+    let first = lane.running();
+    lane.answer(&first[0], transient());
+    let second = lane.running();
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_suspect_that_waits_for_its_turn_expires_in_time() {
+    let drafts = |lane: &LaneUnderTest| {
+        let expires_at = Some(lane.now().wall.after(minutes(1)));
+        let [a, poison, b] = beside_poison();
+        [a, poison, b.with(|event| event.expires_at = expires_at)]
+    };
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(drafts(&lane));
+    for _ in 0..2 {
+        lane = lane.successor();
+        lane.polled(drafts(&lane));
+    }
+    lane.advance(minutes(1));
+    assert_eq!(lane.running(), ["a"]);
+    assert_eq!(lane.settled, ["b@example.com expired after 0"]);
+}
+
+/// The session is lost again and again while the provider is slow, but nobody dies: the mark goes with the partition.
+#[test]
+fn a_lost_session_is_no_death() {
+    let aged = || [mail(0, "a").aged(seconds(1))];
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(aged());
+    lane = lane.successor();
+    for _ in 0..2 * limits::DEATHS_MAX {
+        lane.polled(aged());
+        assert_eq!(lane.running(), ["a"]);
+        lane.handle(Event::Lost(vec![0]));
+        lane = lane.successor();
+    }
+    assert_eq!(lane.dead.len(), 0);
+}
+
+/// The former owner learns late that it lost the partition; nothing has been tried here yet.
+#[test]
+fn a_mark_that_its_owner_takes_back_late_does_not_count_either() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(beside_poison());
+    lane = lane.successor();
+    lane.polled(beside_poison());
+    lane = lane.successor();
+    lane.polled(beside_poison());
+    assert_eq!(lane.running(), ["a"]);
+    let marks: Vec<_> = lane.ledger_of(0).into_iter().filter(|record| record.key.class == LedgerClass::Mark).collect();
+    let of_b = marks[2].key; // in the records' order
+    lane.tail(of_b, None);
+    lane.answer("a", delivered());
+    lane.answer("poison", delivered());
+    assert_eq!(lane.running(), ["b"]);
+    assert_eq!(lane.ledger_names().last().map(String::as_str), Some("mark 0"));
 }
 
 /// Only a death while the attempt ran counts: not one while it waited, answered or held back.
