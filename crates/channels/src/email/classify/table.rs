@@ -108,6 +108,9 @@ const RULES: &[Rule] = &[
     rule(&[Stage::Auth], 500..=599, SAY, Misconfigured, Reason::Auth),
     rule(&[Stage::Tls], 400..=499, SAY, Transient, Reason::Tls),
     rule(&[Stage::Tls], 500..=599, SAY, Misconfigured, Reason::Tls),
+    // RCPT: a sender that is looked at only now, a recipient that is not served, whatever is said of credentials beside.
+    rule(&[Stage::Rcpt], 500..=599, SENDER, Sender, Reason::SenderRejected),
+    rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
     rule(ANY, 530..=530, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 534..=535, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
@@ -130,12 +133,10 @@ const RULES: &[Rule] = &[
     rule(&[Stage::Mail], 400..=499, SAY, Transient, Reason::Unavailable),
     rule(&[Stage::Mail], 552..=552, SAY, Permanent, Reason::TooLarge),
     rule(&[Stage::Mail], 500..=599, SAY, Sender, Reason::SenderRejected),
-    // RCPT: the recipient, or a sender that the relay looks at only now.
+    // RCPT: the recipient.
     rule(&[Stage::Rcpt], 400..=499, GREYLISTED, Transient, Reason::TryLater),
     rule(&[Stage::Rcpt], 400..=499, SENDER, Transient, Reason::SenderRejected),
     rule(&[Stage::Rcpt], 400..=499, SAY, Transient, Reason::TryLater),
-    rule(&[Stage::Rcpt], 500..=599, SENDER, Sender, Reason::SenderRejected),
-    rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
     rule(&[Stage::Rcpt], 500..=599, NO_USER, Permanent, Reason::UnknownRecipient),
     rule(&[Stage::Rcpt], 500..=599, &[".1.3", "bad address syntax", "invalid address"], Permanent, Reason::InvalidAddress),
     rule(&[Stage::Rcpt], 500..=599, SPAM, Permanent, Reason::Policy),
