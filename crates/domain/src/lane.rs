@@ -9,6 +9,7 @@ mod admit;
 mod answers;
 mod command;
 mod commit;
+mod destination;
 mod dispatch;
 mod drain;
 mod event;
@@ -35,7 +36,7 @@ pub use snapshot::{PartitionView, Snapshot};
 pub use work::WorkId;
 
 use self::{
-    commit::Commits, dispatch::DestinationState, letters::Letters, partition::Partition, room::Bounds,
+    commit::Commits, destination::DestinationState, letters::Letters, partition::Partition, room::Bounds,
     settle::PendingWrite, suspects::Quarantine, work::Work,
 };
 use crate::{

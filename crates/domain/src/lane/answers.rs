@@ -9,7 +9,6 @@ use super::{
 use crate::{
     answer::{Answer, Failure, Reason},
     ledger::{LedgerClass, LedgerEntry, LedgerKey, Parked},
-    limits,
     outcome::{DeadReason, Outcome},
     retry::Next,
     time::Timestamp,
@@ -21,6 +20,7 @@ impl Lane {
         if let Some(failure) = answer.failure() {
             work.last_answer = Some(failure.answer.clone());
         }
+        let answer = self.blame(id, answer);
         self.vacate(id);
         self.open_or_close_gate(id, &answer, now);
         if self.is_ours(id) {
@@ -51,11 +51,9 @@ impl Lane {
                 self.unmark(id, now);
                 self.make_ready_first(id);
             }
-            // To the end of the queue: a relay may want credentials for this recipient alone, and the next probe must
-            // not be the same delivery again, or it would stop the others for ever.
             Answer::Misconfigured { .. } => {
                 self.unmark(id, now);
-                self.make_ready(id);
+                self.wait_until(id, now.wall.after(self.stands_back(id)));
             }
             Answer::Throttled { failure, .. } => {
                 self.unmark(id, now);
@@ -170,51 +168,6 @@ impl Lane {
             | Answer::Misconfigured { .. } => self.drop_work(id),
         }
     }
-
-    /// A destination's gate follows from every answer: throttled, stopped, or working again.
-    fn open_or_close_gate(&mut self, id: WorkId, answer: &Answer, now: Now) {
-        let Some(at) = self.work.get(&id).and_then(super::work::Work::destination) else { return };
-        let delay_min = self.settings.retry.delay_min;
-        let gate = &mut self.destinations[at];
-        match answer {
-            Answer::Throttled { retry_after, .. } => {
-                let until = now.wall.after(retry_after.unwrap_or(delay_min));
-                gate.throttled_until = gate.throttled_until.max(until);
-                self.resume_destination(at, now);
-            }
-            Answer::Misconfigured { failure } => {
-                gate.probe_at = now.wall.after(limits::PROBE_EVERY);
-                if gate.stopped_since.is_none() {
-                    gate.stopped_since = Some(now.wall);
-                    let destination = gate.name.clone();
-                    self.report(Report::DestinationStopped { destination, failure: failure.clone() });
-                }
-            }
-            Answer::Transient { failure, .. } if proves_nothing(failure.reason) => {}
-            Answer::Delivered { .. } | Answer::Permanent { .. } | Answer::Unknown { .. } | Answer::Transient { .. } => {
-                self.resume_destination(at, now);
-            }
-            Answer::NotPermitted => {}
-        }
-    }
-
-    fn resume_destination(&mut self, at: usize, now: Now) {
-        let gate = &mut self.destinations[at];
-        if gate.stopped_since.is_some() {
-            gate.stopped_total = gate.stopped_for(now.wall);
-            gate.stopped_since = None;
-            let name = gate.name.clone();
-            self.report(Report::DestinationResumed(name));
-        }
-    }
-}
-
-/// Failures that come before our credentials are looked at: they do not show that a destination is mended.
-fn proves_nothing(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Connect | Reason::Timeout | Reason::Disconnected | Reason::Tls | Reason::Auth | Reason::Protocol
-    )
 }
 
 fn dead_reason(reason: Reason) -> DeadReason {

@@ -1,14 +1,13 @@
 //! Who is attempted next: a queue for each destination, gates, and the one place that waits.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use super::{
     Attempt, Command, Lane, Now, PauseReason, Report,
     admit::dead,
-    work::{Ending, Inherited, State, Work, WorkId},
+    work::{Ending, Inherited, State, WorkId},
 };
 use crate::{
-    ids::DestinationName,
     limits,
     outcome::{DeadReason, Outcome},
     time::Timestamp,
@@ -16,62 +15,6 @@ use crate::{
 
 /// What waits for the end of an attempt under a former assignment, or for its own pointer, looks again so soon.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-/// A destination's queue and its gates. A gate holds back this destination alone.
-#[derive(Debug)]
-pub(super) struct DestinationState {
-    pub name: DestinationName,
-    pub capacity: usize,
-    pub running: usize,
-    pub ready: VecDeque<WorkId>,
-    /// Those that may have killed a process: they wait for their turn, one at a time over all destinations.
-    pub suspects: VecDeque<WorkId>,
-    /// The provider asked us to hold off until then.
-    pub throttled_until: Timestamp,
-    /// Misconfigured since then.
-    pub stopped_since: Option<Timestamp>,
-    /// When a stopped destination is tried again.
-    pub probe_at: Timestamp,
-    /// All the time it was stopped before.
-    pub stopped_total: Duration,
-}
-
-impl DestinationState {
-    pub(super) fn new((name, capacity): (DestinationName, usize)) -> Self {
-        Self {
-            name,
-            capacity: capacity.max(1),
-            running: 0,
-            ready: VecDeque::new(),
-            suspects: VecDeque::new(),
-            throttled_until: Timestamp::default(),
-            stopped_since: None,
-            probe_at: Timestamp::default(),
-            stopped_total: Duration::ZERO,
-        }
-    }
-
-    /// How long it has been stopped, all in all: nobody gives up because of it.
-    pub(super) fn stopped_for(&self, now: Timestamp) -> Duration {
-        self.stopped_total + self.stopped_since.map(|since| now.since(since)).unwrap_or_default()
-    }
-
-    /// Stopped or throttled.
-    fn is_gated(&self, now: Timestamp) -> bool {
-        self.stopped_since.is_some() || now < self.throttled_until
-    }
-
-    /// The queue that this work stands in when it is ready.
-    fn queue_of(&mut self, work: &Work) -> &mut VecDeque<WorkId> {
-        if work.may_have_killed() { &mut self.suspects } else { &mut self.ready }
-    }
-
-    fn takes_one(&self, now: Timestamp) -> bool {
-        let room = if self.stopped_since.is_some() { 1 } else { self.capacity };
-        let open = self.throttled_until <= now && (self.stopped_since.is_none() || self.probe_at <= now);
-        open && self.running < room
-    }
-}
 
 impl Lane {
     pub(super) fn make_ready(&mut self, id: WorkId) {
