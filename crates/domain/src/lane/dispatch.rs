@@ -38,7 +38,9 @@ impl Lane {
 
     pub(super) fn wait_until(&mut self, id: WorkId, due: Timestamp) {
         if let Some(work) = self.work.get_mut(&id) {
-            let wake = due.min(work.expires_at().unwrap_or(due)).min(work.keep_until);
+            // While a former owner may still send it, nothing else ends it.
+            let theirs = if let Some(Inherited::Found(until)) = work.inherited { until } else { Timestamp::default() };
+            let wake = due.min(work.expires_at().unwrap_or(due)).min(work.keep_until).max(theirs);
             work.state = State::Waiting(due);
             self.timers.insert((wake, id));
         }

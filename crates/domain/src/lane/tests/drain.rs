@@ -4,14 +4,30 @@ use std::time::Duration;
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, mail, mail_settings, permanent, seconds, transient, unknown},
+    words::{delivered, mail, mail_settings, minutes, permanent, seconds, transient, unknown},
 };
 use crate::{
-    Answer,
+    Answer, Timestamp,
+    fingerprint::ContentHash,
     lane::{Event, Report, WriteProblem},
-    ledger::LedgerEntry,
+    ledger::{LedgerClass, LedgerEntry, LedgerKey, Receipt},
+    outcome::Outcome,
     start::Positions,
 };
+
+/// Of a former owner.
+fn receipt() -> Receipt {
+    Receipt {
+        outcome: Outcome::Delivered,
+        content: ContentHash(0),
+        attempts: 1,
+        first_at: Timestamp(1),
+        last_at: Timestamp(2),
+        offset: 0,
+        reason: None,
+        answer: None,
+    }
+}
 
 #[test]
 fn a_revoke_drains_writes_progress_commits_and_releases_in_that_order() {
@@ -91,6 +107,33 @@ fn the_new_owner_waits_for_the_old_ones_receipt() {
     assert!(receipt_comes < next.now().wall);
     next.answer("a", unknown());
     assert_eq!(next.settled, ["a@example.com dead (unknown) after 2"], "the old one's unknown end counts");
+}
+
+/// Nor does it let anything expire before: what the old one still sends is a fact, and there is one outcome.
+#[test]
+fn what_an_old_owner_may_still_send_does_not_expire_meanwhile() {
+    for is_sent in [true, false] {
+        let mut lane = LaneUnderTest::reading();
+        let expires_at = Some(lane.now().wall.after(minutes(1)));
+        let draft = || mail(0, "a").with(|event| event.expires_at = expires_at);
+        lane.polled([draft()]);
+        lane.handle(Event::Revoked(vec![0]));
+        lane.advance(seconds(20));
+        lane.begun("a");
+        let mut next = lane.successor();
+        next.polled([draft()]);
+        next.advance(mail_settings().attempt_deadline - seconds(1));
+        assert_eq!(next.settled, [""; 0]);
+        if is_sent {
+            let (_, pointer) = next.ledger.iter().find(|(_, record)| record.key.class == LedgerClass::Parked).unwrap();
+            let key = LedgerKey { class: LedgerClass::Receipt, ..pointer.key };
+            next.tail(key, Some(LedgerEntry::Receipt(receipt())));
+        }
+        next.advance(seconds(5));
+        let expired: &[&str] = if is_sent { &[] } else { &["a@example.com expired after 1"] };
+        assert_eq!(next.settled, expired);
+        assert_eq!(next.position(), Some(1));
+    }
 }
 
 /// The tail lags behind the pointer's due time: nothing begins before it has caught up with the receipt.

@@ -27,6 +27,18 @@ impl World {
         exposed.into_iter().for_each(|id| self.excuse(at, id));
     }
 
+    /// P1: while an attempt that a drain left running may still be delivered, the next owner waits for its receipt.
+    pub(super) fn check_outcome(&mut self, at: usize, p: usize, token: u64, id: Fingerprint) {
+        let now = self.now().wall;
+        let is_awaited =
+            |from: usize| self.processes[from].exposed.get(&id).copied().flatten().is_some_and(|due| now < due);
+        let (ours, theirs) = (is_awaited(at), is_awaited(1 - at));
+        assert!(!theirs || self.owners[p] != Some(at), "P1: {id} is settled while its former owner may still send it");
+        if !ours {
+            self.contest(at, p, token, id);
+        }
+    }
+
     /// P3.
     pub(super) fn check_commit(&mut self, at: usize, p: usize, position: i64) {
         assert_eq!(self.owners[p], Some(at), "a commit for a partition that is another's");
@@ -107,6 +119,9 @@ impl World {
             let copies = self.copies.get(id).copied().unwrap_or_default();
             if outcomes.contains(&Outcome::Delivered) {
                 assert!(0 < copies, "P4: {id} is delivered, but nobody has it");
+            }
+            if outcomes.contains(&Outcome::Expired) {
+                assert!(copies == 0 || excused, "{id} expired, although it was delivered");
             }
             if outcomes.contains(&Outcome::Dead) {
                 let letters = self.kafka.dead.iter().filter(|letter| letter.id == *id).count();

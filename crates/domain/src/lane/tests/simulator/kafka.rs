@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::super::words::{START, mail};
+use super::super::words::{START, mail, seconds};
 use crate::{
     ChannelName,
     dead_letter::DeadLetter,
@@ -30,6 +30,8 @@ pub(in crate::lane::tests) const PARTITIONS: usize = 2;
 pub(in crate::lane::tests) enum Shape {
     Plain,
     Two,
+    /// Before an attempt that a drain leaves running must have ended.
+    Expiring,
     OtherContent,
     InvalidToo,
     Misplaced,
@@ -100,6 +102,7 @@ impl Kafka {
         draft = match shape {
             Shape::Plain | Shape::Misplaced => draft,
             Shape::Two => draft.to(&[&key, "second"]),
+            Shape::Expiring => draft.with(|event| event.expires_at = Some(now.after(seconds(60)))),
             Shape::OtherContent => draft.text("other"),
             Shape::InvalidToo => draft.to(&["not an address", &key]),
             Shape::Malformed => {

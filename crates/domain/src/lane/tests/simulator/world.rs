@@ -282,7 +282,7 @@ impl World {
                 let p = index(partition);
                 match &entry {
                     Some(LedgerEntry::Receipt(_)) => {
-                        self.contest(at, p, token, key.fingerprint);
+                        self.check_outcome(at, p, token, key.fingerprint);
                         self.processes.iter_mut().for_each(|process| {
                             process.exposed.remove(&key.fingerprint);
                         });
