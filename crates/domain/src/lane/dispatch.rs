@@ -192,10 +192,10 @@ impl Lane {
         let Some(work) = self.work.get_mut(&id) else { return };
         work.state = State::Running;
         self.attempted.insert(work.id(), id);
+        let suspect = work.deaths.is_some() && work.first_at.is_none();
         work.first_at.get_or_insert(now.wall);
         let Some(delivery) = work.delivery().cloned() else { return };
         let number = work.attempts + 1;
-        let suspect = work.deaths.is_some() && work.attempts == 0;
         let partition = work.partition;
         if suspect
             && let Some(partition) = self.partitions.get_mut(&partition)

@@ -2,7 +2,9 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{Draft, delivered, mail, minutes, seconds, slack, slack_settings, throttled, transient},
+    words::{
+        Draft, delivered, mail, minutes, misconfigured, seconds, slack, slack_settings, throttled, transient, unknown,
+    },
 };
 use crate::{
     lane::{Event, Report},
@@ -12,6 +14,10 @@ use crate::{
 
 fn unclean(lane: &LaneUnderTest) -> bool {
     lane.reports.iter().any(|report| matches!(report, Report::PartitionReading { unclean: true, .. }))
+}
+
+fn ambiguous(lane: &LaneUnderTest) -> usize {
+    lane.count(|report| matches!(report, Report::Ambiguous))
 }
 
 #[test]
@@ -38,12 +44,44 @@ fn after_a_death_an_attempt_is_marked_before_it_begins() {
     assert!(next.attempts.is_empty());
     assert_eq!(next.ack_next(), "mark 0");
     assert_eq!(next.running(), ["a"]);
-    assert_eq!(next.count(|report| matches!(report, Report::Ambiguous)), 1, "the dead one may have sent it");
+    assert_eq!(ambiguous(&next), 1, "the dead one may have sent it");
     next.kafka_answers = true;
     next.answer("a", delivered());
     next.advance(seconds(60));
     next.polled([mail(1, "b")]);
     assert_eq!(next.running(), ["b"], "what came after the death is not suspect");
+}
+
+/// What the dead one may have sent is sent again once, however often this one tries.
+#[test]
+fn a_death_counts_once_as_an_ambiguous_send() {
+    for answer in [misconfigured(), throttled(seconds(1)), transient(), crate::Answer::NotPermitted] {
+        let mut lane = LaneUnderTest::reading();
+        lane.polled([mail(0, "a").aged(seconds(1))]);
+        lane = lane.successor();
+        lane.polled([mail(0, "a").aged(seconds(1))]);
+        for _ in 0..3 {
+            lane.answer("a", answer.clone());
+            lane.advance(minutes(1));
+            assert_eq!(lane.running(), ["a"]);
+        }
+        assert_eq!(ambiguous(&lane), 1, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_death_during_the_risk_taken_for_a_lost_reply_counts_too() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a").aged(seconds(1))]);
+    lane.answer("a", unknown());
+    assert_eq!(ambiguous(&lane), 1);
+    lane.advance(seconds(2));
+    assert_eq!(lane.running(), ["a"]);
+    lane = lane.successor();
+    lane.polled([mail(0, "a").aged(seconds(1))]);
+    lane.advance(seconds(2));
+    assert_eq!(lane.running(), ["a"]);
+    assert_eq!(ambiguous(&lane), 1);
 }
 
 #[test]
