@@ -89,9 +89,10 @@ pub(super) enum Action {
     Steal {
         at: usize,
     },
-    /// The partition goes to the other process in order, past the drain's deadline.
+    /// The partition goes to the other process in order, past the drain's deadline, and that one has so much time.
     HandOver {
         p: usize,
+        millis: u64,
     },
     /// It is expelled, learns it, and gets its partitions back, while its attempts run on.
     Rejoin {
@@ -154,7 +155,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (p(), at()).prop_map(|(p, at)| Action::Assign { p, at }),
         4 => p().prop_map(|p| Action::Revoke { p }),
         1 => at().prop_map(|at| Action::Steal { at }),
-        3 => p().prop_map(|p| Action::HandOver { p }),
+        3 => (p(), prop_oneof![Just(0u64), Just(31_000)]).prop_map(|(p, millis)| Action::HandOver { p, millis }),
         2 => at().prop_map(|at| Action::Rejoin { at }),
         2 => at().prop_map(|at| Action::Lost { at }),
         3 => (at(), any::<u32>()).prop_map(|(at, chance)| Action::Crash { at, chance }),

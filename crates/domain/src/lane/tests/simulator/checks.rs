@@ -27,16 +27,21 @@ impl World {
         exposed.into_iter().for_each(|id| self.excuse(at, id));
     }
 
-    /// P1: while an attempt that a drain left running may still be delivered, the next owner waits for its receipt.
+    /// P1: while an attempt that a drain left running may still be delivered, the next owner waits for its receipt,
+    /// unless an earlier copy of its own is a fact.
     pub(super) fn check_outcome(&mut self, at: usize, p: usize, token: u64, id: Fingerprint) {
         let now = self.now().wall;
         let is_awaited =
             |from: usize| self.processes[from].exposed.get(&id).copied().flatten().is_some_and(|due| now < due);
-        let (ours, theirs) = (is_awaited(at), is_awaited(1 - at));
-        assert!(!theirs || self.owners[p] != Some(at), "P1: {id} is settled while its former owner may still send it");
-        if !ours {
+        let is_hasty = is_awaited(1 - at) && self.owners[p] == Some(at);
+        assert!(!is_hasty || self.is_excused(id), "P1: {id} is settled while its former owner may still send it");
+        if !is_awaited(at) {
             self.contest(at, p, token, id);
         }
+    }
+
+    fn is_excused(&self, id: Fingerprint) -> bool {
+        self.causes.contains_key(&id) || self.contested.contains(&id)
     }
 
     /// P3.
@@ -114,7 +119,7 @@ impl World {
     /// P1, P2 and P4 in the end.
     pub(super) fn check_the_end(&mut self) {
         for (id, outcomes) in &self.kafka.outcomes {
-            let excused = self.causes.contains_key(id) || self.contested.contains(id);
+            let excused = self.is_excused(*id);
             assert!(outcomes.len() == 1 || excused, "{id} ended as {outcomes:?}");
             let copies = self.copies.get(id).copied().unwrap_or_default();
             if outcomes.contains(&Outcome::Delivered) {

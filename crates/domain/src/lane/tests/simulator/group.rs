@@ -66,13 +66,17 @@ impl World {
         }
     }
 
-    pub(super) fn hand_over(&mut self, p: usize) {
+    pub(super) fn hand_over(&mut self, p: usize, millis: u64) {
         let Some(from) = self.owners[p] else { return };
         self.revoke(p);
         self.pass(20_500, None);
         self.errands(from);
         self.assign(p, 1 - from);
         self.errands(1 - from);
+        for millis in [millis, 300] {
+            self.pass(millis, None);
+            self.errands(1 - from);
+        }
     }
 
     pub(super) fn rejoin(&mut self, at: usize) {

@@ -102,7 +102,7 @@ impl Kafka {
         draft = match shape {
             Shape::Plain | Shape::Misplaced => draft,
             Shape::Two => draft.to(&[&key, "second"]),
-            Shape::Expiring => draft.with(|event| event.expires_at = Some(now.after(seconds(60)))),
+            Shape::Expiring => draft.with(|event| event.expires_at = Some(now.after(seconds(30)))),
             Shape::OtherContent => draft.text("other"),
             Shape::InvalidToo => draft.to(&["not an address", &key]),
             Shape::Malformed => {

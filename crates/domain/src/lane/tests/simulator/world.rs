@@ -94,7 +94,7 @@ impl World {
             Action::Assign { p, at } => self.assign(p, at),
             Action::Revoke { p } => self.revoke(p),
             Action::Steal { at } => self.steal(at),
-            Action::HandOver { p } => self.hand_over(p),
+            Action::HandOver { p, millis } => self.hand_over(p, millis),
             Action::Rejoin { at } => self.rejoin(at),
             Action::Lost { at } => self.lost(at),
             Action::Crash { at, chance } => self.crash(at, chance),
