@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use postrider_testkit::{kafka::RealKafka, smtp::SmtpOptions};
 use postrider_tests::{
     LONG, Process, Settings, World, mail,
     wait::{holds_for, wait_until},
 };
+use rustix::process::Signal;
 use serde_json::json;
 
 /// Keys of the two partitions, so that one can stop and the other must not.
@@ -123,6 +125,51 @@ fn records_deleted_after_they_were_settled_are_no_gap() {
     assert_eq!(stopped(&processor), 0.0);
     assert_eq!(arrived(&world).len(), 20);
     assert!(keys.stops[..10].iter().all(|key| arrived(&world)[key] == 1));
+}
+
+/// Nothing of it can be seen from outside: the end lies beyond the position again. Read on from there, the lane would pass
+/// over what stands where the lost records stood.
+#[test]
+fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads() {
+    let kafka: &'static RealKafka = Box::leak(Box::new(RealKafka::start(1).expect("Kafka starts")));
+    let settings = Settings { partitions: 2, session_timeout: Duration::from_secs(45), ..Settings::default() };
+    let world = World::with(kafka, "regrown", settings, SmtpOptions::default());
+    let keys = keys(&world);
+    let processor = world.processor();
+    keys.stops[..10].iter().for_each(|key| send(&world, std::slice::from_ref(key))); // a batch each
+    world.settled("email");
+
+    processor.signal(Signal::STOP);
+    kafka.kill(0).unwrap();
+    kafka.cut_tail(0, &world.topic, 0, 6).unwrap();
+    kafka.restart(0).unwrap();
+    send(&world, &keys.stops[10..20]); // offsets 6 to 15
+    processor.signal(Signal::CONT);
+    wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);
+    let lines = processor.logs().of("ERROR", "partition stopped");
+    assert_eq!(lines.len(), 1, "one loud line");
+    let text = lines[0]["message"].as_str().expect("a message");
+    assert!(
+        text.contains("position 10 although the topic holds 0 to 16")
+            && text.contains("offsets accept --lane email --partition 0"),
+        "{text}"
+    );
+    send(&world, &keys.goes_on[..5]);
+    wait_until("the other partition goes on", LONG, || arrived(&world).contains_key(&keys.goes_on[4]));
+    assert_eq!(arrived(&world).len(), 15, "nothing of the stopped one is sent");
+
+    let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
+    let plan = world.run(&accept);
+    let said = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.status.success() && said.contains("no gap is to be seen"), "{said}");
+    let done = world.run(&[&accept[..], &["--execute"]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    wait_until("what stands there now is sent", LONG, || {
+        keys.stops[..20].iter().all(|key| arrived(&world).contains_key(key))
+    });
+    world.settled("email");
+    assert!(arrived(&world).values().all(|copies| *copies == 1), "{:?}", arrived(&world));
+    assert_eq!(stopped(&processor), 0.0);
 }
 
 /// Deletes the records of partition 0 below an offset, with Kafka's own tool.

@@ -115,7 +115,7 @@ impl Lane {
             Event::Written { token, result } => self.written(token, result, now),
             Event::Committed { result } => self.committed(result, now),
             Event::Passed { partition, position } => self.passed(partition, position),
-            Event::OutOfRange { partition } => self.out_of_range(partition),
+            Event::OutOfRange { partition, position, low, end } => self.out_of_range(partition, position, (low, end)),
             Event::Revoked(partitions) => self.revoked(&partitions, now),
             Event::Lost(partitions) => self.lost(&partitions, now),
             Event::Tick => self.tick(now),
@@ -131,7 +131,7 @@ impl Lane {
     fn tick(&mut self, now: Now) {
         self.write_again();
         self.wake(now);
-        self.restore_accepted();
+        self.look_at_accepts(now);
         self.commit_if_due(now);
         self.sweep(now);
     }

@@ -59,9 +59,41 @@ pub enum Gap {
         /// The topic's end.
         end: i64,
     },
+    /// The broker no longer has what was read up to this position, although the topic reaches beyond it: its end was cut
+    /// off and has grown again, so that other records stand below.
+    Regrown {
+        /// How far it had been read.
+        position: i64,
+        /// The first offset the topic holds.
+        low: i64,
+        /// The topic's end.
+        end: i64,
+    },
 }
 
 impl Gap {
+    /// The broker refuses the position of a partition that is being read. `handed_over` is the lane's own, which may lie
+    /// below: what lies between is on its way or lost with it.
+    #[must_use]
+    pub fn while_reading(position: i64, handed_over: i64, low: i64, end: i64) -> Self {
+        if handed_over < low {
+            Self::Vanished { from: handed_over, to: low }
+        } else if end < position {
+            Self::BeyondEnd { position, end }
+        } else {
+            Self::Regrown { position, low, end }
+        }
+    }
+
+    /// Whether other records may stand where some were read: only reading the topic again finds them.
+    #[must_use]
+    pub fn wants_reading_again(self) -> bool {
+        match self {
+            Self::BeyondEnd { .. } | Self::Regrown { .. } => true,
+            Self::Vanished { .. } | Self::CommitMoved { .. } | Self::CommitMissing => false,
+        }
+    }
+
     /// Where `offsets accept` goes on: behind what vanished; at the oldest record where what is missing is
     /// unknown, because reading again sends nothing that has a receipt.
     #[must_use]
@@ -69,7 +101,7 @@ impl Gap {
         match self {
             Self::Vanished { to, .. } => to.max(low),
             Self::CommitMoved { committed, .. } => committed.max(low),
-            Self::CommitMissing | Self::BeyondEnd { .. } => low,
+            Self::CommitMissing | Self::BeyondEnd { .. } | Self::Regrown { .. } => low,
         }
     }
 }
@@ -93,6 +125,12 @@ impl fmt::Display for Gap {
                 write!(
                     f,
                     "the position {position} lies beyond the topic's end {end}: the topic was truncated or made anew"
+                )
+            }
+            Self::Regrown { position, low, end } => {
+                write!(
+                    f,
+                    "the broker refuses the position {position} although the topic holds {low} to {end}: its end was cut off and has grown again, so other records may stand below"
                 )
             }
         }

@@ -95,12 +95,17 @@ pub enum SourceEvent {
         /// The next offset that may hold a record.
         position: i64,
     },
-    /// The position does not exist in the topic (any more). Reading of the partition has stopped; it stays ours.
+    /// The broker refuses the position: it does not exist (any more), or the topic was cut off below it and has grown
+    /// again. Reading of the partition has stopped; it stays ours.
     OutOfRange {
         /// The partition.
         partition: i32,
-        /// Position, low and end.
-        detail: String,
+        /// The next offset that was to be read.
+        position: i64,
+        /// The first offset the topic holds.
+        low: i64,
+        /// Its end.
+        end: i64,
     },
     /// All brokers are away. What is owned stays so until the session ends.
     Unavailable {

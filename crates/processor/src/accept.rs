@@ -34,11 +34,12 @@ pub struct Place {
     pub partition: i32,
 }
 
-/// A gap that stops a partition, and where `accept` would go on.
+/// Where `accept` would go on, and behind what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standstill {
-    /// What may be missing.
-    pub gap: Gap,
+pub struct Outlook {
+    /// What may be missing; none: nothing is to be seen from here. The partition's owner may have stopped all the same, at
+    /// something that it met while reading.
+    pub gap: Option<Gap>,
     /// The first offset that would be read.
     pub position: i64,
 }
@@ -67,11 +68,11 @@ pub enum AcceptError {
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// What stops the partition, if anything does. Changes nothing.
+/// Looks at the partition as its next owner would. Changes nothing.
 ///
 /// # Errors
 /// Kafka does not answer.
-pub async fn inspect(place: &Place) -> Result<Option<Standstill>, AcceptError> {
+pub async fn inspect(place: &Place) -> Result<Outlook, AcceptError> {
     let (events, mut inbox) = channel(16);
     let settings = LedgerSettings {
         events_topic: place.topics.events.clone(),
@@ -95,28 +96,30 @@ pub async fn inspect(place: &Place) -> Result<Option<Standstill>, AcceptError> {
     })
     .await;
     match found {
-        Ok(Some(found)) => Ok(standstill(found, &index, place.start)),
+        Ok(Some(found)) => Ok(outlook(found, &index, place.start)),
         Ok(None) | Err(_) => Err(AcceptError::NoAnswer { detail }),
     }
 }
 
-fn standstill(found: Positions, index: &LedgerIndex, start: StartFrom) -> Option<Standstill> {
+fn outlook(found: Positions, index: &LedgerIndex, start: StartFrom) -> Outlook {
     let found = positions(found);
     let progress = index.progress.map(|progress| progress.position);
-    let gap = resolve(&found, progress, index.accepted, start).err()?;
-    Some(Standstill { gap, position: gap.accept_at(found.low) })
+    match resolve(&found, progress, index.accepted, start) {
+        Ok(position) => Outlook { gap: None, position },
+        Err(gap) => Outlook { gap: Some(gap), position: gap.accept_at(found.low) },
+    }
 }
 
 /// Writes the accept into the lane's ledger, where the partition's owner (or its next one) finds it.
 ///
 /// # Errors
 /// Kafka does not acknowledge it.
-pub async fn accept(place: &Place, standstill: &Standstill) -> Result<(), AcceptError> {
+pub async fn accept(place: &Place, position: i64) -> Result<(), AcceptError> {
     let (events, mut inbox) = unbounded_channel();
     let message_max = usize::try_from(place.topics.inner_max_bytes()).unwrap_or(usize::MAX);
     let writer = Writer::start(&place.kafka, "postrider-accept", message_max, events)
         .map_err(|source| AcceptError::Kafka(Box::new(source)))?;
-    let control = LedgerEntry::Control(Control::Accept { position: standstill.position });
+    let control = LedgerEntry::Control(Control::Accept { position });
     writer.write(
         0,
         Write {

@@ -175,7 +175,9 @@ impl Pipeline {
                 Some(Event::Committed { result: result.map(|_| sent_at).map_err(|failure| failure.detail) })
             }
             SourceEvent::Passed { partition, position } => Some(Event::Passed { partition, position }),
-            SourceEvent::OutOfRange { partition, .. } => Some(Event::OutOfRange { partition }),
+            SourceEvent::OutOfRange { partition, position, low, end } => {
+                Some(Event::OutOfRange { partition, position, low, end })
+            }
             SourceEvent::Ends(ends) => {
                 self.gauges.ends(ends);
                 None

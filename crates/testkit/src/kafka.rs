@@ -98,6 +98,14 @@ impl RealKafka {
         self.node(node)?.spawn()
     }
 
+    /// Cuts the log of a killed broker down to its first batches, as a machine does that loses what was not on its disk yet.
+    ///
+    /// # Errors
+    /// As [`RealKafka::kill`], or the log is not as expected.
+    pub fn cut_tail(&self, node: usize, topic: &str, partition: i32, batches: usize) -> Result<()> {
+        self.node(node)?.cut_tail(&format!("{topic}-{partition}"), batches)
+    }
+
     fn node(&self, node: usize) -> Result<&Node> {
         self.nodes.get(node).context("this cluster was not started here, or has no such broker")
     }

@@ -118,10 +118,16 @@ pub enum Event {
         /// The next offset that may hold a record.
         position: i64,
     },
-    /// The position to read from is no longer in the topic.
+    /// The broker refuses the position to read from; reading has stopped.
     OutOfRange {
         /// The partition.
         partition: i32,
+        /// What was refused.
+        position: i64,
+        /// The first offset the topic holds.
+        low: i64,
+        /// Its end.
+        end: i64,
     },
     /// The group takes these partitions; it waits until they are released.
     Revoked(Vec<i32>),

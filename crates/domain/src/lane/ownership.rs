@@ -47,19 +47,33 @@ impl Lane {
         records.iter().filter(is_unmark).for_each(|record| self.acquit(number, record.key.fingerprint));
     }
 
-    /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more.
-    pub(super) fn restore_accepted(&mut self) {
-        let accepted: Vec<i32> = self
-            .partitions
-            .iter()
-            .filter(|(_, partition)| matches!(partition.phase, Phase::Stopped(_)) && partition.index.accepted.is_some())
-            .filter(|(_, partition)| partition.running == 0 && partition.writing == 0)
-            .map(|(number, _)| *number)
-            .collect();
+    /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more. An accept that
+    /// nobody needs is deleted, so that it opens no later gap.
+    pub(super) fn look_at_accepts(&mut self, now: Now) {
+        let accepted = self.partitions.iter().filter(|(_, partition)| partition.index.accepted.is_some());
+        let accepted: Vec<i32> = accepted.map(|(number, _)| *number).collect();
         for number in accepted {
-            self.commands.push(Command::Forget { partition: number });
-            self.restore(number);
+            let Some(partition) = self.partitions.get_mut(&number) else { continue };
+            match partition.phase {
+                Phase::Stopped(gap) if partition.running == 0 && partition.writing == 0 => {
+                    self.commands.push(Command::Forget { partition: number });
+                    self.restore(number);
+                    if let Some(partition) = self.partitions.get_mut(&number) {
+                        partition.stopped_before = Some(gap);
+                    }
+                }
+                Phase::Reading => {
+                    partition.index.accepted = None;
+                    self.forget_accept(number, now);
+                }
+                Phase::Stopped(_) | Phase::Restoring | Phase::Starting | Phase::Refused | Phase::Draining(_) => {}
+            }
         }
+    }
+
+    fn forget_accept(&mut self, number: i32, now: Now) {
+        let write = Write::Ledger { partition: number, key: LedgerKey::accept(), entry: None };
+        self.write(number, write, Purpose::Aside, now);
     }
 
     /// The receipt of what an earlier assignment of ours began has become durable.
@@ -94,8 +108,10 @@ impl Lane {
         // An accept is looked at once: used up, or of no use. The next one comes by the ledger's tail.
         let accepted = partition.index.accepted.take();
         let settled = progress.map(|progress| progress.position);
-        let is_gap = resolve(positions, settled, None, start).is_err();
-        match resolve(positions, settled, accepted, start) {
+        let reads_again = accepted.is_some() && partition.stopped_before.is_some_and(Gap::wants_reading_again);
+        let is_gap = reads_again || resolve(positions, settled, None, start).is_err();
+        let found = if reads_again { Ok(positions.low) } else { resolve(positions, settled, accepted, start) };
+        match found {
             Err(gap) => self.stop_at(number, gap),
             Ok(position) => {
                 partition.offsets = PartitionOffsets::starting_at(position);
@@ -109,8 +125,7 @@ impl Lane {
                 }
                 self.write_progress(number, false, now);
                 if accepted.is_some() {
-                    let write = Write::Ledger { partition: number, key: LedgerKey::accept(), entry: None };
-                    self.write(number, write, Purpose::Aside, now);
+                    self.forget_accept(number, now);
                 }
             }
         }
@@ -135,10 +150,10 @@ impl Lane {
     }
 
     /// Retention or a truncation overtook us: what was not read may be gone.
-    pub(super) fn out_of_range(&mut self, number: i32) {
+    pub(super) fn out_of_range(&mut self, number: i32, position: i64, (low, end): (i64, i64)) {
         if let Some(partition) = self.partitions.get(&number).filter(|partition| partition.is_reading()) {
-            let from = partition.offsets.next_unread();
-            self.stop_at(number, Gap::Vanished { from, to: from + 1 });
+            let handed_over = partition.offsets.next_unread();
+            self.stop_at(number, Gap::while_reading(position, handed_over, low, end));
         }
     }
 
@@ -146,6 +161,7 @@ impl Lane {
     fn stop_at(&mut self, number: i32, gap: Gap) {
         if let Some(partition) = self.partitions.get_mut(&number) {
             partition.phase = Phase::Stopped(gap);
+            partition.index.accepted = None; // an accept that came before is not for this gap
             self.report(Report::PartitionStopped { partition: number, gap });
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Partition {
     pub phase: Phase,
     pub index: LedgerIndex,
     pub offsets: PartitionOffsets,
+    /// The accepted gap that the former look at it ended with.
+    pub stopped_before: Option<Gap>,
     /// Deliveries in hand, by identity: a twin is noticed here.
     pub in_hand: ByFingerprint<WorkId>,
     /// Paused because it holds as much as it may.
@@ -79,6 +81,7 @@ impl Partition {
             phase: Phase::Restoring,
             index: LedgerIndex::default(),
             offsets: PartitionOffsets::starting_at(0),
+            stopped_before: None,
             in_hand: ByFingerprint::default(),
             full: false,
             aside: VecDeque::new(),

@@ -1,15 +1,17 @@
 //! The consumer that is in no group: reads the partitions it is told to, from the offsets it is told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use postrider_domain::{Position, Record, RecordHeader, Timestamp};
 use rdkafka::{
-    ClientConfig, Message, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    ClientConfig, ClientContext, Message, Statistics, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError as RdKafkaError, KafkaResult, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers},
     topic_partition_list::Offset,
@@ -18,7 +20,7 @@ use rdkafka::{
 use super::SourceSettings;
 use crate::{
     KafkaError, KafkaSettings,
-    client::{PlainContext, Quiet},
+    client::{self, Quiet},
     error::describe,
 };
 
@@ -26,6 +28,9 @@ use crate::{
 const BATCH_RECORDS: usize = 500;
 /// Bytes of one batch at most, but for its last record.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// librdkafka's word for a partition that it does not fetch.
+const NOT_FETCHED: &str = "none";
 
 /// Where a partition stands.
 #[derive(Debug)]
@@ -36,6 +41,14 @@ pub(super) struct Reading {
     /// The end as it was before this reading began. If librdkafka reaches it without a record, what lies between is not
     /// for us: markers of transactions.
     pub(super) proves: Option<i64>,
+    /// How often in a row librdkafka has said that it does not fetch the partition.
+    idle: u8,
+}
+
+impl Reading {
+    pub(super) fn from(offset: i64) -> Self {
+        Self { next: offset, paused: false, proves: None, idle: 0 }
+    }
 }
 
 /// What one look at the topic brought.
@@ -46,15 +59,43 @@ pub(super) struct Haul {
     pub(super) at_end: bool,
     /// Partitions that hold nothing for us below this position.
     pub(super) passed: Vec<(i32, i64)>,
-    /// Some position does not exist; librdkafka does not say which.
-    pub(super) out_of_range: bool,
+    /// Partitions whose position the broker refuses.
+    pub(super) refused: Vec<i32>,
     pub(super) fatal: Option<String>,
 }
 
+/// librdkafka says that some position was refused, not which; its statistics say what it no longer fetches.
+#[derive(Default)]
+struct FetcherContext {
+    /// The partitions not fetched at the last statistics, if those have not been looked at.
+    idle: Mutex<Option<BTreeSet<i32>>>,
+}
+
+impl ClientContext for FetcherContext {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        client::log(level, fac, message);
+    }
+
+    fn error(&self, error: RdKafkaError, reason: &str) {
+        tracing::debug!(error = %describe(&error), reason, "Kafka client error");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        let idle =
+            partitions.filter(|partition| partition.fetch_state == NOT_FETCHED).map(|partition| partition.partition);
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(idle.collect());
+    }
+}
+
+impl ConsumerContext for FetcherContext {}
+
 pub(super) struct Fetcher {
-    consumer: BaseConsumer<PlainContext>,
+    consumer: BaseConsumer<FetcherContext>,
     topic: String,
     quiet: Quiet,
+    /// Some position has been refused since the start.
+    has_refused: bool,
     pub(super) reading: BTreeMap<i32, Reading>,
 }
 
@@ -69,6 +110,7 @@ pub(super) fn config(kafka: &KafkaSettings, settings: &SourceSettings) -> Client
         ("queued.max.messages.kbytes", "16384"),
         ("fetch.queue.backoff.ms", "5"),
         ("fetch.wait.max.ms", "100"),
+        ("statistics.interval.ms", "1000"),
     ];
     kafka.client_config(&settings.client_id, &overrides)
 }
@@ -76,9 +118,15 @@ pub(super) fn config(kafka: &KafkaSettings, settings: &SourceSettings) -> Client
 impl Fetcher {
     pub(super) fn new(kafka: &KafkaSettings, settings: &SourceSettings) -> Result<Self, KafkaError> {
         let consumer = config(kafka, settings)
-            .create_with_context(PlainContext::default())
+            .create_with_context(FetcherContext::default())
             .map_err(|source| KafkaError::Client { purpose: "a lane's records", source })?;
-        Ok(Self { consumer, topic: settings.topic.clone(), quiet: Quiet::default(), reading: BTreeMap::new() })
+        Ok(Self {
+            consumer,
+            topic: settings.topic.clone(),
+            quiet: Quiet::default(),
+            has_refused: false,
+            reading: BTreeMap::new(),
+        })
     }
 
     /// Starts, or starts over, at exactly this offset.
@@ -88,8 +136,7 @@ impl Fetcher {
         list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         self.consumer.incremental_assign(&list)?;
         self.consumer.resume(&list)?; // a pause survives assignments
-        let reading = Reading { next: offset, paused: false, proves: None };
-        self.reading.insert(partition, reading);
+        self.reading.insert(partition, Reading::from(offset));
         Ok(())
     }
 
@@ -144,11 +191,23 @@ impl Fetcher {
                     haul.at_end = true;
                     haul.passed.extend(pass(&mut self.reading, partition));
                 }
+                Some(Err(error)) if is_refusal(&error) => self.has_refused = true,
                 Some(Err(error)) => note_error(&mut haul, &self.quiet, &error),
             }
             wait = Duration::ZERO;
         }
+        haul.refused = self.refused();
         haul
+    }
+
+    /// What is read and yet not fetched. Said twice: statistics that waited may tell of the time before a start.
+    fn refused(&mut self) -> Vec<i32> {
+        let idle = self.consumer.context().idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(idle) = idle.filter(|_| self.has_refused) else { return Vec::new() };
+        for (partition, reading) in &mut self.reading {
+            reading.idle = if idle.contains(partition) { reading.idle.saturating_add(1) } else { 0 };
+        }
+        self.reading.iter().filter(|(_, reading)| 2 <= reading.idle).map(|(partition, _)| *partition).collect()
     }
 }
 
@@ -192,11 +251,15 @@ fn pass(reading: &mut BTreeMap<i32, Reading>, partition: i32) -> Option<(i32, i6
     Some((partition, end))
 }
 
+fn is_refusal(error: &RdKafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange))
+}
+
 fn note_error(haul: &mut Haul, quiet: &Quiet, error: &RdKafkaError) {
     match error {
         RdKafkaError::MessageConsumptionFatal(_) => haul.fatal = Some(describe(error)),
         _ => match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => haul.out_of_range = true,
             Some(RDKafkaErrorCode::AllBrokersDown) => {} // the member hears of it too
             _ if quiet.is_news(&describe(error)) => {
                 tracing::warn!(error = %describe(error), "cannot fetch for now");

@@ -23,8 +23,12 @@ use crate::{KafkaError, KafkaSettings};
 const IDLE: Duration = Duration::from_millis(10);
 /// How often the lane's channel is tried again while it is full.
 const BLOCKED: Duration = Duration::from_millis(2);
+/// From then on it is the lane that is slow, and no partition stands still.
+const BLOCKED_LONG: Duration = Duration::from_secs(1);
 /// At the end, for commits that are on their way.
 const COMMIT_ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// For a partition's first offset and end.
+const PATIENCE: Duration = Duration::from_millis(500);
 const PROBE_EVERY_WHILE_DOWN: Duration = Duration::from_secs(1);
 
 /// Why the thread goes on or ends.
@@ -45,6 +49,8 @@ pub(super) struct SourceThread {
     readable: BTreeSet<i32>,
     /// Asked back and not yet released; none: no revoke waits.
     asked_back: Option<BTreeSet<i32>>,
+    /// Since when the lane's channel is full.
+    blocked: Option<Instant>,
     /// Set while all brokers are away: when to look again.
     down: Option<Instant>,
 }
@@ -67,6 +73,7 @@ impl SourceThread {
             watch: Watch::new(),
             readable: BTreeSet::new(),
             asked_back: None,
+            blocked: None,
             down: None,
         })
     }
@@ -194,7 +201,8 @@ impl SourceThread {
 
     /// Takes records in; also the pause between two rounds when there are none.
     fn fetch(&mut self) -> Step {
-        let Haul { records, at_end, passed, out_of_range, fatal } = self.fetcher.poll(IDLE);
+        self.blocked = None;
+        let Haul { records, at_end, passed, refused, fatal } = self.fetcher.poll(IDLE);
         if let Some(detail) = fatal {
             return Step::Fail(detail);
         }
@@ -206,13 +214,24 @@ impl SourceThread {
             self.outbox.news(SourceEvent::Passed { partition, position });
         }
         self.outbox.records(records);
-        if out_of_range {
-            self.find_outside();
-        }
+        refused.into_iter().for_each(|partition| self.refused(partition));
         Step::GoOn
     }
 
+    /// Never read on from there by ourselves: other records may stand where some were read.
+    fn refused(&mut self, partition: i32) {
+        let Some(position) = self.fetcher.reading.get(&partition).map(|reading| reading.next) else { return };
+        // Without an answer it is refused again with the next statistics.
+        let Ok((low, end)) = self.member.watermarks(partition, PATIENCE) else { return };
+        report("stop reading", self.fetcher.stop(&[partition]));
+        self.outbox.news(SourceEvent::OutOfRange { partition, position, low, end });
+    }
+
+    /// While the lane takes nothing for long, nothing is behind.
     fn wait_for_room(&mut self) -> Step {
+        if BLOCKED_LONG < self.blocked.get_or_insert_with(Instant::now).elapsed() {
+            self.watch.forget();
+        }
         match self.orders.recv_timeout(BLOCKED) {
             Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return Step::Leave,
             Ok(order) => self.obey(order),
@@ -230,16 +249,13 @@ impl SourceThread {
                 }
             }
         } else if self.watch.is_due() {
-            let look = self.watch.look(&self.fetcher, &self.member);
+            let look =
+                self.watch.look(&self.fetcher.reading, |partition| self.member.watermarks(partition, PATIENCE).ok());
             self.take_look(look);
         }
     }
 
     fn take_look(&mut self, look: Look) {
-        for (partition, detail) in look.outside {
-            report("stop reading", self.fetcher.stop(&[partition]));
-            self.outbox.news(SourceEvent::OutOfRange { partition, detail });
-        }
         for Stalled { partition, next, end, again } in look.stalled {
             if again {
                 tracing::error!(
@@ -256,21 +272,6 @@ impl SourceThread {
         if !look.ends.is_empty() {
             self.outbox.news(SourceEvent::Ends(look.ends));
         }
-    }
-
-    /// Some position does not exist. If none is found now, the one that stopped is not known: all start over.
-    fn find_outside(&mut self) {
-        let look = self.watch.look(&self.fetcher, &self.member);
-        if look.outside.is_empty() {
-            let places: Vec<_> = self.fetcher.reading.iter().map(|(p, r)| (*p, r.next, r.paused)).collect();
-            for (partition, next, paused) in places {
-                report("start over", self.fetcher.read_from(partition, next));
-                if paused {
-                    report("pause", self.fetcher.pause(&[partition]));
-                }
-            }
-        }
-        self.take_look(look);
     }
 }
 

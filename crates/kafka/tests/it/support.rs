@@ -44,7 +44,8 @@ pub(crate) struct Lane {
     pub(crate) commits: Vec<Result<Vec<(i32, i64)>, CommitFailure>>,
     pub(crate) ends: BTreeMap<i32, i64>,
     pub(crate) passed: Vec<(i32, i64)>,
-    pub(crate) out_of_range: Vec<(i32, String)>,
+    /// Partition, position, low and end.
+    pub(crate) out_of_range: Vec<(i32, i64, i64, i64)>,
     pub(crate) availability: Vec<bool>,
     pub(crate) closed: bool,
     /// Read every assigned partition from its start at once.
@@ -113,7 +114,9 @@ impl Lane {
             SourceEvent::Committed { result, .. } => self.commits.push(result),
             SourceEvent::Ends(ends) => self.ends.extend(ends),
             SourceEvent::Passed { partition, position } => self.passed.push((partition, position)),
-            SourceEvent::OutOfRange { partition, detail } => self.out_of_range.push((partition, detail)),
+            SourceEvent::OutOfRange { partition, position, low, end } => {
+                self.out_of_range.push((partition, position, low, end));
+            }
             SourceEvent::Unavailable { .. } => self.availability.push(false),
             SourceEvent::Available => self.availability.push(true),
             SourceEvent::Closed => self.closed = true,

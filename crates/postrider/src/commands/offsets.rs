@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use postrider_kafka::topics;
-use postrider_processor::accept::{self, Place};
+use postrider_processor::accept::{self, Outlook, Place};
 use serde_json::json;
 
 use crate::{
@@ -42,30 +42,30 @@ async fn accept(place: &Place, execute: bool, json: bool) -> anyhow::Result<()> 
         "--partition {partition}: there is no such partition, {topic} has those from 0 to {}",
         count - 1
     );
-    let standstill =
+    let Outlook { gap, position } =
         accept::inspect(place).await.with_context(|| format!("cannot look at lane {lane}, partition {partition}"))?;
-    let executed = execute && standstill.is_some();
-    if let (true, Some(standstill)) = (execute, &standstill) {
-        accept::accept(place, standstill)
+    if execute {
+        accept::accept(place, position)
             .await
             .with_context(|| format!("cannot accept the gap of lane {lane}, partition {partition}"))?;
     }
     if json {
-        let gap = standstill
-            .map(|standstill| json!({ "detail": standstill.gap.to_string(), "position": standstill.position }));
-        let plan = json!({ "lane": lane.as_str(), "partition": partition, "gap": gap, "executed": executed });
+        let gap = gap.map(|gap| json!({ "detail": gap.to_string(), "position": position }));
+        let plan = json!({ "lane": lane.as_str(), "partition": partition, "gap": gap, "executed": execute });
         return output::print_json(&plan);
     }
-    let Some(standstill) = standstill else {
-        return output::print(&format!("lane {lane}, partition {partition}: there is no gap, nothing to accept\n"));
+    let (found, end) = match (gap, execute) {
+        (Some(gap), true) => (gap.to_string(), "accepted; the partition's owner goes on by itself"),
+        (Some(gap), false) => {
+            (gap.to_string(), "nothing was changed; add --execute to go on there. What is missing stays unsent")
+        }
+        (None, true) => (NO_GAP.to_owned(), "accepted; an owner that has stopped looks again and goes on"),
+        (None, false) => (
+            NO_GAP.to_owned(),
+            "nothing was changed. If its owner has stopped at something it met while reading (its log says so), --execute lets it look again",
+        ),
     };
-    let end = if executed {
-        "accepted; the partition's owner goes on by itself"
-    } else {
-        "nothing was changed; add --execute to go on there. What is missing stays unsent"
-    };
-    output::print(&format!(
-        "lane {lane}, partition {partition}: {}\nwould go on at offset {}\n{end}\n",
-        standstill.gap, standstill.position
-    ))
+    output::print(&format!("lane {lane}, partition {partition}: {found}\nwould go on at offset {position}\n{end}\n"))
 }
+
+const NO_GAP: &str = "no gap is to be seen";

@@ -117,6 +117,28 @@ impl Node {
         Ok(())
     }
 
+    /// Leaves the first batches of a log that has one segment. Indexes and checkpoints are made anew at the next start.
+    pub(super) fn cut_tail(&self, log: &str, batches: usize) -> Result<()> {
+        const BEFORE_LENGTH: usize = 8;
+        const HEAD: usize = BEFORE_LENGTH + 4;
+        let (data, mut end) = (self.home.join("data"), 0);
+        let segment = data.join(log).join("00000000000000000000.log");
+        let bytes = fs::read(&segment)?;
+        for _ in 0..batches {
+            let length = bytes.get(end + BEFORE_LENGTH..end + HEAD).context("the log has no such batch")?;
+            end += HEAD + usize::try_from(u32::from_be_bytes(length.try_into()?))?;
+        }
+        anyhow::ensure!(end < bytes.len(), "nothing would be cut");
+        File::options().write(true).open(&segment)?.set_len(u64::try_from(end)?)?;
+        for index in ["index", "timeindex"] {
+            fs::remove_file(segment.with_extension(index))?;
+        }
+        fs::remove_file(data.join("recovery-point-offset-checkpoint")).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error.into()),
+        })
+    }
+
     /// SIGKILL, as a crash. The data stays, so the watchdog must go before its input ends.
     pub(super) fn kill(&self) -> Result<()> {
         let running = self.running.lock().map_err(|_| anyhow!("a test panicked"))?.take();

@@ -7,10 +7,19 @@ use super::{
 use crate::{
     lane::{CommitPosition, Event, Report},
     ledger::{Control, LedgerEntry, LedgerKey},
+    start::Gap,
 };
 
 fn stopped(lane: &LaneUnderTest) -> usize {
     lane.count(|report| matches!(report, Report::PartitionStopped { .. }))
+}
+
+/// The gap that was told last.
+fn gap(lane: &LaneUnderTest) -> Option<Gap> {
+    lane.reports.iter().rev().find_map(|report| match report {
+        Report::PartitionStopped { gap, .. } => Some(*gap),
+        _ => None,
+    })
 }
 
 fn accept(lane: &mut LaneUnderTest, position: i64) {
@@ -108,7 +117,8 @@ fn an_offset_out_of_range_stops_a_partition_that_reads() {
     let mut lane = LaneUnderTest::reading();
     lane.polled([mail(0, "a")]);
     lane.take_said();
-    lane.handle(Event::OutOfRange { partition: 0 });
+    lane.handle(Event::OutOfRange { partition: 0, position: 1, low: 5, end: 9 });
+    assert_eq!(gap(&lane), Some(Gap::Vanished { from: 1, to: 5 }), "the line says what is missing");
     lane.answer("a", delivered());
     lane.polled([mail(7, "b")]);
     lane.advance(seconds(60));
@@ -119,6 +129,67 @@ fn an_offset_out_of_range_stops_a_partition_that_reads() {
     accept(&mut lane, 5);
     lane.restore(0);
     assert_eq!(lane.take_said(), ["forget 0", "restore 0", "read 0 from 5"]);
+}
+
+/// Offsets 0 and 1 are settled, and the broker refuses position 2.
+fn refused_at_two(low: i64, end: i64) -> LaneUnderTest {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a"), mail(1, "b")]);
+    lane.answer("a", delivered());
+    lane.answer("b", delivered());
+    lane.advance(seconds(3));
+    lane.bounds = (low, end);
+    lane.take_said();
+    lane.handle(Event::OutOfRange { partition: 0, position: 2, low, end });
+    lane.polled([mail(2, "c")]);
+    lane.advance(seconds(60));
+    assert_eq!((stopped(&lane), lane.position(), lane.attempts.len()), (1, Some(2), 0));
+    lane
+}
+
+/// Where the gap can no longer be seen from outside an accept still releases the partition.
+#[test]
+fn an_accept_releases_a_partition_whose_topic_has_grown_again() {
+    for (end, expected) in
+        [(9, Gap::Regrown { position: 2, low: 0, end: 9 }), (1, Gap::BeyondEnd { position: 2, end: 1 })]
+    {
+        let mut lane = refused_at_two(0, end);
+        assert_eq!(gap(&lane), Some(expected));
+        lane.bounds = (0, 9);
+        accept(&mut lane, 2);
+        lane.restore(0);
+        let again = "reading again finds what stands where other records stood, and sends nothing that has a receipt";
+        assert_eq!(lane.take_said(), ["forget 0", "restore 0", "read 0 from 0"], "{again}");
+        lane.polled([mail(0, "a"), mail(1, "other"), mail(2, "c")]);
+        assert_eq!(lane.running(), ["other", "c"]);
+        lane.answer("other", delivered());
+        lane.answer("c", delivered());
+        lane.advance(seconds(3));
+        assert_eq!(lane.position(), Some(3));
+        assert_eq!(lane.ledger_names().last().map(String::as_str), Some("receipt delivered"));
+        assert!(!lane.snapshot().partitions[0].stopped);
+    }
+}
+
+#[test]
+fn an_accept_without_a_gap_to_be_seen_goes_on_where_the_lane_had_come_to() {
+    let mut lane = refused_at_two(3, 9);
+    assert_eq!(gap(&lane), Some(Gap::Vanished { from: 2, to: 3 }));
+    lane.bounds = (0, 9); // a false alarm
+    accept(&mut lane, 2);
+    lane.restore(0);
+    assert_eq!(lane.take_said(), ["forget 0", "restore 0", "read 0 from 2"]);
+}
+
+/// Otherwise it would open the next gap, which nobody has looked at.
+#[test]
+fn an_accept_that_a_reading_partition_does_not_need_is_deleted() {
+    let mut lane = LaneUnderTest::reading();
+    accept(&mut lane, 0);
+    assert_eq!(lane.ledger_names().last().map(String::as_str), Some("forget control"));
+    lane.polled([mail(0, "a")]);
+    lane.bounds = (4, 9);
+    assert_eq!(stopped(&lane.successor()), 1);
 }
 
 #[test]

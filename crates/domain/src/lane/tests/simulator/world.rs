@@ -157,7 +157,8 @@ impl World {
         for (p, next) in self.processes[at].reads.clone() {
             if next < self.kafka.low[p] {
                 self.processes[at].reads.remove(&p);
-                self.feed(at, Event::OutOfRange { partition: number(p) });
+                let (low, end) = (self.kafka.low[p], i64::try_from(self.kafka.topic[p].len()).expect("few"));
+                self.feed(at, Event::OutOfRange { partition: number(p), position: next, low, end });
                 continue;
             }
             let records = self.kafka.topic[p].iter().skip(usize::try_from(next).expect("an offset")).take(count);
