@@ -9,7 +9,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::parse::{Invalid, Problem};
+use crate::parse::{
+    Invalid, Problem,
+    json::{TooManyValues, Unreadable, VALUES_MAX},
+};
 
 /// How long a client should wait when nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -78,7 +81,27 @@ pub struct ProblemDocument {
     pub accepted: Option<MaybeAccepted>,
 }
 
+impl From<TooManyValues> for Refusal {
+    fn from(_: TooManyValues) -> Self {
+        Self::invalid("", format!("has more than {VALUES_MAX} JSON values"))
+    }
+}
+
+impl From<Unreadable> for Refusal {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::NotJson(error) => Self::not_json(error),
+            Unreadable::TooManyValues => Self::from(TooManyValues),
+        }
+    }
+}
+
 impl Refusal {
+    /// With the place where it stops being JSON.
+    pub(crate) fn not_json(error: serde_json::Error) -> Self {
+        Self::NotJson { detail: error.to_string() }
+    }
+
     /// A limit of this process is reached.
     pub(crate) fn busy(event_key: Option<String>) -> Self {
         Self::Busy { event_key, retry_after: RETRY_AFTER }

@@ -58,23 +58,30 @@ async fn answer(app: &App, call: &Call<'_>, headers: &HeaderMap, body: Body) -> 
 
 /// Each item of the array, in order.
 fn read_array(body: &Bytes, given: Given<'_>, rules: &Rules) -> Result<Vec<Item>, Refusal> {
-    let tree = Json::read(body).map_err(|error| Refusal::NotJson { detail: error.to_string() })?;
-    let Json::List(items) = tree else {
+    let (mut items, mut count) = (Vec::new(), 0);
+    let is_array = Json::read_each(body, |item| {
+        count += 1;
+        if count <= ITEMS_MAX {
+            items.push(item.map_err(Refusal::from).and_then(|item| check(&item, given, rules)));
+        }
+    });
+    if !is_array.map_err(Refusal::not_json)? {
+        let tree = Json::read(body)?;
         return Err(Refusal::invalid("", format!("must be an array of events, not {}", tree.kind())));
-    };
-    check_count(items.len())?;
-    Ok(items.iter().map(|item| parse::notification(item, given, rules).map_err(Refusal::Invalid)).collect())
+    }
+    check_count(count)?;
+    Ok(items)
+}
+
+fn check(tree: &Json<'_>, given: Given<'_>, rules: &Rules) -> Item {
+    parse::notification(tree, given, rules).map_err(Refusal::Invalid)
 }
 
 /// Each line that is not blank, in order; one that is not JSON spoils only itself.
 fn read_lines(body: &Bytes, given: Given<'_>, rules: &Rules) -> Result<Vec<Item>, Refusal> {
     let lines = || body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     check_count(lines().count())?;
-    let read = |line| {
-        let tree = Json::read(line).map_err(|error| Refusal::NotJson { detail: error.to_string() })?;
-        parse::notification(&tree, given, rules).map_err(Refusal::Invalid)
-    };
-    Ok(lines().map(read).collect())
+    Ok(lines().map(|line| check(&Json::read(line)?, given, rules)).collect())
 }
 
 fn check_count(count: usize) -> Result<(), Refusal> {

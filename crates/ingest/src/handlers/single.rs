@@ -39,7 +39,7 @@ async fn answer(app: &App, call: &Call<'_>, headers: &HeaderMap, body: Body) -> 
 
 fn read(body: &[u8], source: &str, headers: &HeaderMap, rules: &Rules) -> Result<Notification, Refusal> {
     let header_key = header_key(headers)?;
-    let tree = Json::read(body).map_err(|error| Refusal::NotJson { detail: error.to_string() })?;
+    let tree = Json::read(body)?;
     parse::notification(&tree, Given { source, header_key, now: clock::wall() }, rules).map_err(Refusal::Invalid)
 }
 

@@ -107,7 +107,7 @@ struct Slack {
 /// Hand over one event
 ///
 /// Answered 202 only after Kafka's acknowledgement by all in-sync replicas. Repeating an event with its key is always
-/// safe; the same key with other content is not delivered.
+/// safe; the same key with other content is not delivered. An event has at most 200,000 JSON values.
 #[utoipa::path(
     post, path = "/v1/notifications", request_body = Notification, security((), ("key" = [])),
     params(

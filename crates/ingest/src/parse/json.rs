@@ -7,12 +7,25 @@ use std::{borrow::Cow, cell::Cell, collections::HashSet, fmt};
 
 use serde::{
     Serialize, Serializer,
-    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Number;
 
-/// Values in one document, so that a body of `[[],[],…` cannot take many times its size in memory.
+/// Values in one event, so that a body of `[[],[],…` cannot take many times its size in memory.
 pub(crate) const VALUES_MAX: usize = 200_000;
+
+/// It is JSON, with more than [`VALUES_MAX`] values.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooManyValues;
+
+/// Why there is no tree.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// Where (line and column) and why it is not JSON.
+    NotJson(serde_json::Error),
+    /// It is too large.
+    TooManyValues,
+}
 
 /// Up to this many fields, looking at each of them is cheaper than a set.
 const FEW_FIELDS: usize = 16;
@@ -32,13 +45,29 @@ impl<'a> Json<'a> {
     /// Reads a whole document. Nesting is limited to 128 levels.
     ///
     /// # Errors
-    /// Where (line and column) and why it is not JSON.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
-        let left = Cell::new(VALUES_MAX);
+    /// It is not JSON, or too large.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let value = Value { left: &left }.deserialize(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(value)
+        let value = read_counted(&mut deserializer).map_err(Unreadable::NotJson)?;
+        deserializer.end().map_err(Unreadable::NotJson)?;
+        value.map_err(|TooManyValues| Unreadable::TooManyValues)
+    }
+
+    /// Reads a document that is an array and hands over its items, one after the other; only one is in memory. `false`: it
+    /// is something else, and was not read.
+    ///
+    /// # Errors
+    /// It is not JSON; some items may have been handed over.
+    pub(crate) fn read_each(
+        bytes: &'a [u8],
+        take: impl FnMut(Result<Self, TooManyValues>),
+    ) -> Result<bool, serde_json::Error> {
+        if bytes.trim_ascii_start().first() != Some(&b'[') {
+            return Ok(false);
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        deserializer.deserialize_seq(Items { take })?;
+        deserializer.end().map(|()| true)
     }
 
     /// What kind of value this is, for error messages.
@@ -67,18 +96,60 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// Reads one value, counting it.
+/// Reads a value with a count of its own.
+fn read_counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Json<'de>, TooManyValues>, D::Error> {
+    let left = Cell::new(Some(VALUES_MAX));
+    let value = Value { left: &left }.deserialize(deserializer)?;
+    Ok(left.get().map(|_| value).ok_or(TooManyValues))
+}
+
+/// Reads an array's items.
+struct Items<F> {
+    take: F,
+}
+
+impl<'de, F: FnMut(Result<Json<'de>, TooManyValues>)> Visitor<'de> for Items<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element_seed(Item)? {
+            (self.take)(item);
+        }
+        Ok(())
+    }
+}
+
+/// Reads an array's item.
+struct Item;
+
+impl<'de> DeserializeSeed<'de> for Item {
+    type Value = Result<Json<'de>, TooManyValues>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        read_counted(deserializer)
+    }
+}
+
+/// Reads one value, counting it. Beyond the limit nothing is kept and the rest is only read over, so that what follows is
+/// not lost with it.
 #[derive(Clone, Copy)]
 struct Value<'c> {
-    left: &'c Cell<usize>,
+    /// How many more there may be; none: there were too many.
+    left: &'c Cell<Option<usize>>,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values in one body"))?;
-        self.left.set(left);
+        self.left.set(self.left.get().and_then(|left| left.checked_sub(1)));
+        if self.left.get().is_none() {
+            return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| Json::Null);
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -121,7 +192,9 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(self)? {
-            list.push(item);
+            if self.left.get().is_some() {
+                list.push(item);
+            }
         }
         Ok(Json::List(list))
     }
@@ -130,6 +203,10 @@ impl<'de> Visitor<'de> for Value<'_> {
         let mut fields: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         let mut names = HashSet::new();
         while let Some(name) = entries.next_key_seed(Name)? {
+            if self.left.get().is_none() {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            }
             let is_known = if fields.len() < FEW_FIELDS {
                 fields.iter().any(|(known, _)| *known == name)
             } else {

@@ -2,7 +2,10 @@ use postrider_domain::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{
+    json::{Unreadable, VALUES_MAX},
+    *,
+};
 
 const NOW: Timestamp = Timestamp(1_780_000_000_000); // 2026-05-28T20:26:40Z
 
@@ -239,16 +242,24 @@ fn what_is_not_json_says_where() {
         (b"{\"a\": 1,\n \"a\": 2}", "a name occurs twice in one object at line 2"),
         (&[b'['; 200], "recursion limit"),
     ] {
-        let error = Json::read(body).unwrap_err().to_string();
-        assert!(error.contains(place), "{error}");
+        let Err(Unreadable::NotJson(error)) = Json::read(body) else { panic!("{place}") };
+        assert!(error.to_string().contains(place), "{error}");
     }
     let fields: String = (0..40).map(|i| format!("\"f{i}\": {{}}, ")).collect();
     for (last, twice) in [("f3", true), ("f39", true), ("f40", false)] {
         let body = format!("{{{fields}\"{last}\": 1}}");
         assert_eq!(Json::read(body.as_bytes()).is_err(), twice, "{last}");
     }
-    let many = format!("[{}1]", "1,".repeat(json::VALUES_MAX));
-    assert!(Json::read(many.as_bytes()).unwrap_err().to_string().contains("too many values"));
+    let list = |values: usize| format!("[{}1]", "1,".repeat(values - 2)); // the list is a value, too
+    assert!(Json::read(list(VALUES_MAX).as_bytes()).is_ok());
+    let many = list(VALUES_MAX + 1);
+    assert!(matches!(Json::read(many.as_bytes()), Err(Unreadable::TooManyValues)));
+    let object = format!(r#"{{"a": {many}, "b": {{"c": 1}}, "d": [[[2]]]}}"#);
+    assert!(matches!(Json::read(object.as_bytes()), Err(Unreadable::TooManyValues)), "the rest is read over");
+    assert!(
+        matches!(Json::read(object.replace("]]]", "]]").as_bytes()), Err(Unreadable::NotJson(_))),
+        "and is looked at"
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

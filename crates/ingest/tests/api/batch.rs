@@ -71,6 +71,26 @@ async fn a_batch_has_1_to_1000_events() {
     assert_eq!((reply.status, statuses(&reply).len()), (202, 1000));
 }
 
+/// Whatever an array says as lines is taken as an array: the limit on values is for each event.
+#[tokio::test]
+async fn a_batch_at_the_limits_is_accepted_and_an_event_beyond_them_spoils_only_itself() {
+    let api = start(|settings| settings.body_max = 10 << 20).await;
+    let named = |i: usize| json!({"address": format!("ada-{i}@example.com"), "name": "Ada"});
+    let to: Vec<Value> = (0..65).map(named).collect();
+    let full =
+        |i: usize| json!({"event_key": format!("e{i}"), "type": "t", "email": {"to": to, "subject": "s", "text": "t"}});
+    let batch = Value::from((0..1000).map(full).collect::<Vec<_>>()).to_string();
+    let reply = api.post(BATCH, &batch).await;
+    assert_eq!((reply.status, statuses(&reply).len()), (202, 1000), "{}", reply.body["detail"]);
+
+    let huge = json!({"event_key": "huge", "type": "t", "metadata": vec![0; 200_000]}).to_string();
+    let reply = api.post(BATCH, &format!("[{}, {huge}, {}]", event("a"), event("b"))).await;
+    assert_eq!((reply.status, statuses(&reply)), (207, vec![202, 422, 202]), "{reply:?}");
+    assert_eq!(reply.body["results"][1]["errors"][0]["detail"], "has more than 200000 JSON values");
+    assert_eq!(lines(&api, &format!("{huge}\n{}", one_line("c"))).await.status, 207);
+    assert_eq!(api.post("/v1/notifications", &huge).await.status, 422);
+}
+
 #[tokio::test]
 async fn a_batch_has_no_key_of_its_own() {
     let api = start(|_| ()).await;
