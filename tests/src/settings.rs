@@ -1,6 +1,6 @@
 //! What a test wants to be different, and the configuration file that follows from it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 /// Everything is small and quick unless a test says otherwise.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub recipients_allowed: Vec<String>,
     /// User and password for the mail server.
     pub credentials: Option<(String, String)>,
+    /// Whether the mail server is spoken to over STARTTLS, with its own authority.
+    pub email_tls: bool,
     /// Whether the email lane is configured.
     pub email: bool,
     /// The Slack destinations, all of them webhooks of the scripted Slack; none: no Slack lane.
@@ -49,6 +51,7 @@ impl Default for Settings {
             unknown_retries: 1,
             recipients_allowed: vec!["*".to_owned()],
             credentials: None,
+            email_tls: false,
             email: true,
             slack: Vec::new(),
             api_key: None,
@@ -62,6 +65,7 @@ pub(crate) struct Places {
     pub(crate) bootstrap_servers: String,
     pub(crate) topic: String,
     pub(crate) smtp_port: u16,
+    pub(crate) smtp_ca_file: Option<PathBuf>,
     pub(crate) webhook: String,
 }
 
@@ -96,7 +100,7 @@ impl Settings {
             file += &format!("[[ingest.keys]]\nsource = \"shop\"\nkey = {key:?}\n");
         }
         if self.email {
-            file += &self.email(places.smtp_port);
+            file += &self.email(places);
             file += &format!("[lanes.email]\nchannel = \"email\"\n{lane}");
         }
         if !self.slack.is_empty() {
@@ -109,12 +113,17 @@ impl Settings {
         file
     }
 
-    fn email(&self, port: u16) -> String {
+    fn email(&self, places: &Places) -> String {
         let credentials = self.credentials.as_ref().map_or(String::new(), |(username, password)| {
             format!("username = {username:?}\npassword = {password:?}\n")
         });
+        let tls = places
+            .smtp_ca_file
+            .as_ref()
+            .map_or("tls = \"none\"\n".to_owned(), |file| format!("tls = \"starttls\"\nca_file = {file:?}\n"));
+        let port = places.smtp_port;
         format!(
-            "[email]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nfrom = \"Postrider <no-reply@example.com>\"\n\
+            "[email]\nhost = \"127.0.0.1\"\nport = {port}\n{tls}from = \"Postrider <no-reply@example.com>\"\n\
              connections_max = {}\nrecipients_allowed = {:?}\n{credentials}",
             self.connections_max, self.recipients_allowed
         )

@@ -81,6 +81,7 @@ impl World {
             bootstrap_servers: self.kafka.bootstrap_servers().to_owned(),
             topic: self.topic.clone(),
             smtp_port: self.smtp.port(),
+            smtp_ca_file: self.settings.email_tls.then(|| self.smtp.ca_file()),
             webhook: self.slack.webhook_url(""),
         };
         let number = self.configs.fetch_add(1, Ordering::Relaxed);

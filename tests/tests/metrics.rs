@@ -8,13 +8,15 @@ use std::{
 };
 
 use postrider_domain::{
-    DeadReason, Outcome, Reason,
+    DeadReason, Notification, Outcome, Reason,
     answer::RESULTS,
     limits::{RECIPIENTS_MAX, WAITING_MAX},
 };
 use postrider_testkit::smtp::{Act, Stage};
 use postrider_tests::{
-    Metrics, Process, Settings, World, http, mail, slack,
+    Metrics, Process, Settings, World,
+    events::record,
+    http, mail, slack,
     wait::{LONG, wait_until},
 };
 use serde_json::json;
@@ -215,6 +217,41 @@ fn people_and_keys_are_in_no_series_and_no_log_line() {
     assert!(!processor.logs().of("INFO", "attempt failed").is_empty(), "the failures were logged");
     processor.logs().assert_silent_about(&secrets);
     ingest.logs().assert_silent_about(&secrets);
+}
+
+/// A name or header from Kafka may be of any length and hold anything: what a log line takes of it is bounded.
+#[test]
+fn a_failed_attempt_says_where_its_record_stands_and_cuts_names_that_are_too_long() {
+    let settings = Settings { partitions: 1, ..Settings::default() };
+    let world = World::new("lines", settings);
+    world.smtp.on(Stage::Rcpt).recipient("ada@example.com").act(Act::reply("550 5.1.1 unknown"));
+    let long =
+        |name: &str| Notification { source: "s".repeat(20_000), ..mail(&name.repeat(20_000), &["ada@example.com"]) };
+    let traced = |event: &Notification, parent: &str| {
+        let mut record = record(event, 1);
+        record.headers.push(("traceparent".to_owned(), Some(parent.as_bytes().to_vec())));
+        record
+    };
+    let good = format!("00-{}-00f067aa0ba902b7-01", "4bf92f3577b34da6".repeat(2));
+    let bad = format!("00-{}-01", "ada@example.com".repeat(1_000));
+    world.produce_raw(&[traced(&long("é"), &bad), traced(&mail("order-1", &["ada@example.com"]), &good)]);
+    let processor = world.processor();
+    world.settled("email");
+
+    for words in ["attempt failed", "dead letter written"] {
+        let lines: Vec<_> = ["INFO", "WARN"].iter().flat_map(|level| processor.logs().of(level, words)).collect();
+        assert_eq!(lines.len(), 2, "{words}");
+        for (offset, line) in lines.iter().enumerate() {
+            assert_eq!(line["delivery.channel"], "email", "{line}");
+            assert_eq!((&line["record.partition"], &line["record.offset"]), (&json!(0), &json!(offset)), "{line}");
+        }
+        let names = [&lines[0]["event.key"], &lines[0]["event.source"]].map(|name| name.as_str().expect("a text"));
+        assert!(names.iter().all(|name| name.len() < 600 && name.ends_with('…')), "{names:?}");
+        assert_eq!(lines[0].get("trace_id"), None, "no trace id");
+        assert_eq!((&lines[1]["event.key"], &lines[1]["event.source"]), (&json!("order-1"), &json!("shop")));
+        assert_eq!(lines[1]["trace_id"], "4bf92f3577b34da6".repeat(2));
+    }
+    processor.logs().assert_silent_about(&["ada@"]);
 }
 
 fn person(n: usize) -> String {

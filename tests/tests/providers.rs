@@ -6,10 +6,10 @@ use postrider_domain::{ChannelName, DeadReason, Outcome};
 use postrider_testkit::{
     kafka::RealKafka,
     slack::Reply,
-    smtp::{Act, SmtpOptions, Stage},
+    smtp::{Act, CertificateName, SmtpOptions, Stage, Tls},
 };
 use postrider_tests::{
-    LONG, Settings, World, mail, slack,
+    LONG, Process, Settings, World, mail, slack,
     wait::{holds_for, wait_until},
 };
 
@@ -146,8 +146,7 @@ fn refused_credentials_stop_the_destination_until_they_are_mended() {
         lines() <= 1 && world.dead_letters().is_empty()
     });
     assert_eq!(lines(), 1);
-    let text = processor.logs().of("ERROR", "destination stopped")[0]["message"].as_str().unwrap().to_owned();
-    assert!(text.contains("credentials"), "the line says what to fix: {text}");
+    check_remedy(&processor, &["check email.username and email.password_file", "`postrider test email --to"]);
 
     world.smtp.behave();
     world.settled_within("email", Duration::from_secs(100));
@@ -160,6 +159,46 @@ fn refused_credentials_stop_the_destination_until_they_are_mended() {
     assert!(!stopped());
     assert_eq!(processor.logs().of("INFO", "works again").len(), 1);
     processor.logs().assert_silent_about(&["the-right-password", "example.com", "order-0 "]);
+}
+
+/// One loud line, and in it what to mend and how to see more; nothing is dead.
+#[track_caller]
+fn check_remedy(processor: &Process, words: &[&str]) {
+    let lines = processor.logs().of("ERROR", "destination stopped");
+    assert_eq!(lines.len(), 1, "one loud line");
+    let text = lines[0]["message"].as_str().expect("a message");
+    assert!(words.iter().all(|word| text.contains(word)), "the line says what to mend: {text}");
+    assert_eq!(processor.metrics().count("dead_letters_total", &[]), 0);
+}
+
+#[test]
+fn a_certificate_for_another_name_stops_the_destination_and_the_line_says_so() {
+    let options = SmtpOptions { tls: Tls::Starttls, certificate: CertificateName::Wrong, ..SmtpOptions::default() };
+    let settings = Settings { email_tls: true, ..Settings::default() };
+    let world = World::with(RealKafka::shared(), "name", settings, options);
+    world.produce(&[mail("order-1", &[&to("ada")]), mail("order-2", &[&to("bob")])]);
+    let processor = world.processor();
+    let stopped = || processor.metrics().sum("destination_stopped", &[("destination", "relay")]) == 1.0;
+    wait_until("the destination is stopped", LONG, stopped);
+    let words = ["the certificate of 127.0.0.1 is for another name", "set email.host", "`postrider test email --to"];
+    check_remedy(&processor, &words);
+    assert_eq!(world.smtp.count(), 0);
+    processor.logs().assert_silent_about(&["ada@", "bob@", "other.example.com"]);
+}
+
+#[test]
+fn a_token_that_slack_refuses_stops_its_destination_alone_and_the_line_says_so() {
+    let names = ["ops", "sales"];
+    let settings = Settings { slack: names.map(str::to_owned).to_vec(), email: false, ..Settings::default() };
+    let world = World::new("token", settings);
+    world.slack.always("ops", Reply::api_error("invalid_auth"));
+    world.produce(&names.map(|name| slack(&format!("for-{name}"), &[name])));
+    let processor = world.processor();
+    let stopped = |name| processor.metrics().sum("destination_stopped", &[("destination", name)]);
+    wait_until("the destination is stopped", LONG, || stopped("ops") == 1.0);
+    wait_until("the other is served", LONG, || world.slack.posted("sales").len() == 1);
+    check_remedy(&processor, &["Slack says invalid_auth", "webhook_url_file", "`postrider test slack ops`"]);
+    assert_eq!(stopped("sales"), 0.0);
 }
 
 #[test]

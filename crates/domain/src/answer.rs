@@ -72,13 +72,25 @@ pub struct Failure {
     pub reason: Reason,
     /// The provider's words, or ours where it said nothing.
     pub answer: String,
+    /// What the operator can do about it, in our words alone: this goes into the log.
+    pub remedy: Option<String>,
 }
 
 impl Failure {
     /// A failure with its answer cut to [`crate::limits::ANSWER_CHARS_MAX`].
     pub fn new(reason: Reason, answer: impl AsRef<str>) -> Self {
-        Self { reason, answer: answer.as_ref().chars().take(crate::limits::ANSWER_CHARS_MAX).collect() }
+        Self { reason, answer: cut(answer.as_ref()), remedy: None }
     }
+
+    /// With what the operator can do about it: our words, never a provider's.
+    #[must_use]
+    pub fn with_remedy(self, remedy: impl AsRef<str>) -> Self {
+        Self { remedy: Some(cut(remedy.as_ref())), ..self }
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(crate::limits::ANSWER_CHARS_MAX).collect()
 }
 
 /// One attempt's answer. Only the channel can read its provider's reply, so only the channel classifies it;

@@ -59,6 +59,8 @@ pub struct Producer {
 
 /// Ingest answers within 3 s. librdkafka looks for timed-out writes about once a second, so its own timeout is not enough.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
+/// The rest is for what surrounds the write: reading the request and writing the answer.
+const _: () = assert!(ANSWER_WITHIN.as_millis() <= 2_900, "a 503 is promised within 3 s");
 /// After which librdkafka gives a write up.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// A broker handles one request of a connection at a time, and each carries one partition's batch. Three hide the way

@@ -26,8 +26,7 @@ pub(crate) enum Ended {
 struct Running {
     permit: Permit,
     task: AbortHandle,
-    delivery: Delivery,
-    number: u32,
+    attempt: Attempt,
 }
 
 /// The attempts that run. Bounded by the lane, which never asks for more than `in_flight_max`.
@@ -45,15 +44,15 @@ impl Attempts {
     }
 
     pub(crate) fn start(&mut self, attempt: Attempt, permit: Permit) {
-        let Attempt { work, delivery, number } = attempt;
-        let task = run(Arc::clone(&self.channel), work, delivery.clone(), permit.clone(), self.ended.clone());
+        let work = attempt.work;
+        let task = run(Arc::clone(&self.channel), work, attempt.delivery.clone(), permit.clone(), self.ended.clone());
         let task = spawn("attempt", task).abort_handle();
-        self.running.insert(work, Running { permit, task, delivery, number });
+        self.running.insert(work, Running { permit, task, attempt });
     }
 
-    /// The delivery and number of an attempt that has ended.
-    pub(crate) fn finish(&mut self, work: WorkId) -> Option<(Delivery, u32)> {
-        self.running.remove(&work).map(|running| (running.delivery, running.number))
+    /// An attempt that has ended.
+    pub(crate) fn finish(&mut self, work: WorkId) -> Option<Attempt> {
+        self.running.remove(&work).map(|running| running.attempt)
     }
 
     /// Takes the permit back if it is unused; otherwise the attempt goes on.
@@ -128,7 +127,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use postrider_channels::Destination;
-    use postrider_domain::{ChannelName, DestinationName, Fingerprint, Notification, Timestamp};
+    use postrider_domain::{ChannelName, DestinationName, Fingerprint, Notification, Position, Timestamp};
 
     use super::*;
 
@@ -178,7 +177,7 @@ mod tests {
             event: Arc::new(event),
             trace_parent: None,
         };
-        Attempt { work: 1, delivery, number: 1 }
+        Attempt { work: 1, delivery, number: 1, position: Position { partition: 0, offset: 7 } }
     }
 
     #[tokio::test(start_paused = true)]

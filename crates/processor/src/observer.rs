@@ -3,19 +3,20 @@
 use std::{collections::HashMap, time::Duration};
 
 use postrider_domain::{
-    Answer, Delivery, LaneName, Reason,
+    Answer, ChannelName, Delivery, DestinationName, Failure, LaneName,
     fingerprint::recipient_hash,
-    lane::{Report, Settled},
+    lane::{Attempt, Report, Settled},
     time::BootTime,
 };
 use postrider_telemetry::clock;
 
-use crate::metrics::DeliveryMetrics;
+use crate::{metrics::DeliveryMetrics, outputs::shortened};
 
 /// One lane's observer.
 #[derive(Debug)]
 pub(crate) struct Observer {
     lane: LaneName,
+    channel: ChannelName,
     metrics: DeliveryMetrics,
     assigned_at: HashMap<i32, BootTime>,
     /// Why the last commit failed, if it did.
@@ -23,12 +24,13 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    pub(crate) fn new(lane: LaneName, metrics: DeliveryMetrics) -> Self {
-        Self { lane, metrics, assigned_at: HashMap::new(), commit_failure: None }
+    pub(crate) fn new(lane: LaneName, channel: ChannelName, metrics: DeliveryMetrics) -> Self {
+        Self { lane, channel, metrics, assigned_at: HashMap::new(), commit_failure: None }
     }
 
     /// An attempt has ended; what follows from it is the lane's to say.
-    pub(crate) fn attempted(&self, delivery: &Delivery, number: u32, answer: &Answer, took: Duration) {
+    pub(crate) fn attempted(&self, attempt: &Attempt, answer: &Answer, took: Duration) {
+        let Attempt { delivery, number, position, .. } = attempt;
         let Some(result) = answer.result() else { return };
         let (lane, destination) = (self.lane.as_str(), delivery.destination.as_str());
         self.metrics.attempts_total.with_label_values(&[lane, destination, result]).inc();
@@ -39,9 +41,12 @@ impl Observer {
         tracing::info!(
             lane,
             destination,
-            event.key = delivery.event.event_key,
-            event.source = delivery.event.source,
+            delivery.channel = delivery.channel.as_str(),
+            event.key = %shortened(&delivery.event.event_key),
+            event.source = %shortened(&delivery.event.source),
             recipient = recipient_hash(&delivery.recipient),
+            record.partition = position.partition,
+            record.offset = position.offset,
             trace_id = trace_id(delivery),
             attempt = number,
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -123,17 +128,17 @@ impl Observer {
         let outcome = settled.outcome.as_str();
         self.metrics.deliveries_total.with_label_values(&[lane, outcome]).inc();
         self.metrics.delivery_latency_seconds.with_label_values(&[lane]).observe(settled.latency.as_secs_f64());
-        let (key, source) = settled
-            .delivery
-            .as_ref()
-            .map(|delivery| (delivery.event.event_key.as_str(), delivery.event.source.as_str()))
-            .unwrap_or_default();
+        let event = settled.delivery.as_ref().map(|delivery| &delivery.event);
+        let (key, source) =
+            event.map(|event| (shortened(&event.event_key), shortened(&event.source))).unwrap_or_default();
+        let channel = settled.delivery.as_ref().map(|delivery| delivery.channel.as_str());
         let recipient = settled.delivery.as_ref().map(|delivery| recipient_hash(&delivery.recipient));
         let Some(reason) = settled.reason else {
             tracing::debug!(
                 lane,
-                event.key = key,
-                event.source = source,
+                delivery.channel = channel,
+                event.key = %key,
+                event.source = %source,
                 recipient,
                 record.partition = settled.position.partition,
                 record.offset = settled.position.offset,
@@ -146,8 +151,9 @@ impl Observer {
         self.metrics.dead_letters_total.with_label_values(&[lane, reason.as_str()]).inc();
         tracing::warn!(
             lane,
-            event.key = key,
-            event.source = source,
+            delivery.channel = channel,
+            event.key = %key,
+            event.source = %source,
             recipient,
             record.partition = settled.position.partition,
             record.offset = settled.position.offset,
@@ -158,17 +164,26 @@ impl Observer {
         );
     }
 
+    /// The one loud line: what to mend, and how to see more than may stand in a log.
+    fn destination_stopped(&self, destination: &DestinationName, failure: &Failure) {
+        let remedy = failure.remedy.as_deref().unwrap_or("it refuses us: check its section of the configuration");
+        let test = match self.channel {
+            ChannelName::Email => "email --to ADDRESS".to_owned(),
+            ChannelName::Slack => format!("slack {destination}"),
+        };
+        tracing::error!(
+            lane = self.lane.as_str(),
+            %destination,
+            reason = failure.reason.as_str(),
+            "destination stopped: {remedy}. It is tried again every minute, nothing is lost meanwhile; `postrider test {test}` shows the dialogue"
+        );
+    }
+
     /// What an operator wants to read about partitions and destinations.
     fn tell(&mut self, report: &Report) {
         let lane = self.lane.as_str();
         match report {
-            Report::DestinationStopped { destination, failure } => tracing::error!(
-                lane,
-                %destination,
-                reason = failure.reason.as_str(),
-                "destination stopped: it refuses our {}; check its section of the configuration. It is tried again every minute, nothing is lost meanwhile",
-                what_to_mend(failure.reason)
-            ),
+            Report::DestinationStopped { destination, failure } => self.destination_stopped(destination, failure),
             Report::DestinationResumed(destination) => tracing::info!(lane, %destination, "destination works again"),
             Report::PartitionStopped { partition, gap } => tracing::error!(
                 lane,
@@ -215,33 +230,8 @@ impl Observer {
     }
 }
 
-/// The words of the one loud line. Most reasons never stop a destination; the list is whole so that a new one is thought of.
-fn what_to_mend(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Tls => "TLS (certificate, host name, or `tls` and `ca_file`)",
-        Reason::Auth => "credentials",
-        Reason::SenderRejected => "sender address (`from`)",
-        Reason::Protocol => "requests (is the address right?)",
-        Reason::Connect
-        | Reason::Timeout
-        | Reason::Disconnected
-        | Reason::RateLimited
-        | Reason::Unavailable
-        | Reason::MailboxFull
-        | Reason::TryLater
-        | Reason::UnknownRecipient
-        | Reason::Forbidden
-        | Reason::Policy
-        | Reason::TooLarge
-        | Reason::InvalidMessage
-        | Reason::InvalidAddress
-        | Reason::LostReply
-        | Reason::Bug
-        | Reason::Other => "settings",
-    }
-}
-
-/// The trace id of a W3C `traceparent`: its second field.
+/// The trace id of a W3C `traceparent`: its second field, 32 hex digits. The header may be anybody's.
 fn trace_id(delivery: &Delivery) -> Option<&str> {
-    delivery.trace_parent.as_deref()?.split('-').nth(1)
+    let id = delivery.trace_parent.as_deref()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }

@@ -116,7 +116,7 @@ fn without_original(letter: &DeadLetter) -> DeadLetter {
 }
 
 /// The beginning of a text that is too long, cut between characters.
-fn shortened(text: &str) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= NAME_MAX {
         return Cow::Borrowed(text);
     }

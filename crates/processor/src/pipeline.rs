@@ -104,8 +104,8 @@ impl Pipeline {
             }
             Input::Ended(Ended::Begun { work }) => Some(Event::Begun { work }),
             Input::Ended(Ended::Answered { work, answer, took }) => {
-                if let Some((delivery, number)) = self.attempts.finish(work) {
-                    self.observer.attempted(&delivery, number, &answer, took);
+                if let Some(attempt) = self.attempts.finish(work) {
+                    self.observer.attempted(&attempt, &answer, took);
                 }
                 Some(Event::Answered { work, answer })
             }

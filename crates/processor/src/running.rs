@@ -171,7 +171,7 @@ fn build(
         lease: Lease::default(),
         outputs: Outputs::new(writer, topics, &settings.name),
         reader: NotificationReader::new(SchemaTable::default(), DecodeLimits { value_max }),
-        observer: Observer::new(settings.name.clone(), metrics.clone()),
+        observer: Observer::new(settings.name.clone(), settings.channel.name(), metrics.clone()),
         gauges: Gauges::new(settings.name.clone(), metrics, destinations),
         status,
         joined: false,

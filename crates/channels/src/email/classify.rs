@@ -24,7 +24,7 @@ pub(super) fn classify(fault: &Fault, sender_is_configured: bool, host: &str) ->
     let stage = fault.stage.as_str();
     match &fault.kind {
         FaultKind::Refused(reply) => refused(fault.stage, reply, sender_is_configured),
-        FaultKind::Setup { reason, text } => Answer::Misconfigured { failure: Failure::new(*reason, text) },
+        FaultKind::Setup { reason, remedy, detail } => mend(*reason, remedy, detail),
         FaultKind::Unfit { reason, text } => Answer::Permanent { failure: Failure::new(*reason, text) },
         FaultKind::Closed => {
             lost(fault.stage, Reason::Disconnected, format!("{host} closed the connection during {stage}"))
@@ -81,7 +81,7 @@ fn refused(stage: Stage, reply: &Reply, sender_is_configured: bool) -> Answer {
 
 /// The reply with what to do about it.
 fn misconfigured(reason: Reason, reply: &str) -> Answer {
-    let advice = match reason {
+    let remedy = match reason {
         Reason::Auth => "the mail relay refused the credentials: check email.username and email.password_file",
         Reason::Tls => "the mail relay wants TLS: check email.tls and email.port",
         Reason::SenderRejected => "the mail relay refused the sender: set email.from to an address it accepts from us",
@@ -103,7 +103,12 @@ fn misconfigured(reason: Reason, reply: &str) -> Answer {
         | Reason::Bug
         | Reason::Other => "the mail relay does not serve us: check email.host and whether it allows this machine",
     };
-    Answer::Misconfigured { failure: Failure::new(reason, format!("{advice} ({reply})")) }
+    mend(reason, remedy, reply)
+}
+
+fn mend(reason: Reason, remedy: &str, detail: &str) -> Answer {
+    let answer = if detail.is_empty() { remedy.to_owned() } else { format!("{remedy} ({detail})") };
+    Answer::Misconfigured { failure: Failure::new(reason, answer).with_remedy(remedy) }
 }
 
 #[cfg(test)]

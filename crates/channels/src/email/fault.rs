@@ -70,8 +70,8 @@ pub(super) enum FaultKind {
     TimedOut,
     /// Bytes that are no reply.
     Garbled(ReplyProblem),
-    /// Ours to mend; the text says how.
-    Setup { reason: Reason, text: String },
+    /// Ours to mend. `remedy` says how in our words alone, `detail` is what else is known.
+    Setup { reason: Reason, remedy: String, detail: String },
     /// What this message needs and the relay does not offer: no attempt will ever succeed.
     Unfit { reason: Reason, text: String },
 }
@@ -81,8 +81,8 @@ impl Fault {
         Self { stage, kind }
     }
 
-    pub(super) fn setup(stage: Stage, reason: Reason, text: impl Into<String>) -> Self {
-        Self::new(stage, FaultKind::Setup { reason, text: text.into() })
+    pub(super) fn setup(stage: Stage, reason: Reason, remedy: impl Into<String>) -> Self {
+        Self::new(stage, FaultKind::Setup { reason, remedy: remedy.into(), detail: String::new() })
     }
 
     pub(super) fn unfit(stage: Stage, reason: Reason, text: impl Into<String>) -> Self {

@@ -128,12 +128,13 @@ async fn authenticate(wire: &mut Wire, offers: &Offers, credentials: &Credential
     } else if offered("LOGIN") {
         login(wire, credentials).await?
     } else {
-        let text = format!(
+        let remedy = format!(
             "email.username is set, but the relay offers {} and Postrider speaks AUTH PLAIN and LOGIN: check email.port \
              and email.tls (many relays offer AUTH only over TLS), or remove email.username",
-            if offers.auth.is_empty() { "no AUTH".to_owned() } else { format!("AUTH {}", offers.auth.join(" ")) }
+            if offers.auth.is_empty() { "no AUTH" } else { "other kinds of AUTH" }
         );
-        return Err(FaultKind::Setup { reason: Reason::Auth, text });
+        let detail = if offers.auth.is_empty() { String::new() } else { format!("AUTH {}", offers.auth.join(" ")) };
+        return Err(FaultKind::Setup { reason: Reason::Auth, remedy, detail });
     };
     if reply.is_done() { Ok(()) } else { Err(FaultKind::Refused(reply)) }
 }

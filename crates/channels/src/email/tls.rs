@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use postrider_domain::Reason;
 use rustls::{
-    AlertDescription, ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
@@ -50,24 +50,36 @@ impl Connector {
             return FaultKind::Broken(error);
         };
         let host = &self.host;
-        let text = match tls {
-            rustls::Error::InvalidCertificate(problem) => format!(
-                "the certificate of {host} is not trusted ({problem}): set email.host to the name it was issued for, or \
-                 email.ca_file to the authority that issued it"
-            ),
+        let remedy = match tls {
+            rustls::Error::InvalidCertificate(problem) => untrusted(host, problem),
             rustls::Error::InvalidMessage(_) => format!(
                 "{host} does not answer in TLS: check email.port, and set email.tls to \"starttls\" if the relay begins in \
                  plain text"
             ),
-            rustls::Error::PeerIncompatible(problem) => {
-                format!("{host} and Postrider have no version or cipher of TLS in common ({problem:?})")
+            rustls::Error::PeerIncompatible(_) => {
+                format!("{host} and Postrider have no version or cipher of TLS in common")
             }
             rustls::Error::AlertReceived(AlertDescription::InternalError | AlertDescription::CloseNotify) => {
                 return FaultKind::Broken(error);
             }
-            other => format!("TLS with {host} failed ({other}): check email.host, email.port and email.tls"),
+            _ => format!("TLS with {host} failed: check email.host, email.port and email.tls"),
         };
-        FaultKind::Setup { reason: Reason::Tls, text }
+        FaultKind::Setup { reason: Reason::Tls, remedy, detail: tls.to_string() }
+    }
+}
+
+fn untrusted(host: &str, problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the certificate of {host} is for another name: set email.host to the name it was issued for")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of {host} has expired: the relay needs a new one")
+        }
+        _ => format!(
+            "the certificate of {host} is not trusted: set email.host to the name it was issued for, or email.ca_file to \
+             the authority that issued it"
+        ),
     }
 }
 

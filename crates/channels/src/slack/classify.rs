@@ -59,8 +59,9 @@ enum Said {
 }
 
 pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
-    let status = reply.status;
-    let ((class, reason), words) = match said(&reply.body, endpoint) {
+    let (status, said) = (reply.status, said(&reply.body, endpoint));
+    let code = if let Said::Code { code, .. } = &said { codes::listed(code) } else { None };
+    let ((class, reason), words) = match said {
         Said::Ok { reply } if status == 200 => return Answer::Delivered { reply },
         Said::Ok { reply } => (by_status(status), reply),
         Said::Code { code, details } => (by_code(status, &code), [code, details].join(" ").trim_end().to_owned()),
@@ -70,16 +71,17 @@ pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
         Said::Page => (by_status(status), "a web page".to_owned()),
         Said::Other { excerpt } => (by_status(status), excerpt),
     };
-    let mut answer = format!("HTTP {status}: {words}");
-    if class == Class::Misconfigured {
-        answer = format!("{answer}; {}", remedy(endpoint, status, reason));
-    }
-    let failure = Failure::new(reason, answer);
+    let failure = Failure::new(reason, format!("HTTP {status}: {words}"));
     match class {
         Class::Transient => Answer::Transient { failure, retry_after: reply.retry_after },
         Class::Throttled => Answer::Throttled { failure, retry_after: reply.retry_after },
         Class::Permanent => Answer::Permanent { failure },
-        Class::Misconfigured => Answer::Misconfigured { failure },
+        Class::Misconfigured => {
+            let remedy = remedy(endpoint, status, reason);
+            let answer = format!("{}; {remedy}", failure.answer);
+            let said = code.map(|code| format!("Slack says {code}: ")).unwrap_or_default();
+            Answer::Misconfigured { failure: Failure::new(reason, answer).with_remedy(said + remedy) }
+        }
         Class::Unknown => Answer::Unknown { failure },
     }
 }

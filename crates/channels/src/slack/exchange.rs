@@ -145,8 +145,12 @@ fn failed(error: &reqwest::Error, target: &Target, begun: bool) -> Answer {
     }
     match tls_error(error) {
         Some(rustls::Error::InvalidCertificate(_)) => {
-            let answer = format!("the certificate of {host} is not trusted or is another host's: {told}");
-            Answer::Misconfigured { failure: Failure::new(Reason::Tls, answer) }
+            let remedy = format!(
+                "the certificate of {host} is not trusted or is another host's: check slack.api_url or the webhook's URL, \
+                 and whether a proxy is in the way"
+            );
+            let answer = format!("{remedy} ({told})");
+            Answer::Misconfigured { failure: Failure::new(Reason::Tls, answer).with_remedy(remedy) }
         }
         Some(_) => transient(Reason::Tls, &format!("no TLS with {host}: {told}")),
         None if error.is_timeout() => transient(Reason::Timeout, &format!("no connection to {host} in time: {told}")),

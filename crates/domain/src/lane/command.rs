@@ -7,7 +7,7 @@ use crate::{
     dead_letter::DeadLetter,
     delivery::Delivery,
     ledger::{LedgerEntry, LedgerKey},
-    record::Record,
+    record::{Position, Record},
     time::BootTime,
 };
 
@@ -20,6 +20,8 @@ pub struct Attempt {
     pub delivery: Delivery,
     /// Which attempt it is, from 1.
     pub number: u32,
+    /// Where its record stands.
+    pub position: Position,
 }
 
 /// A position to commit: the next offset to read, and what to store beside it.

@@ -195,7 +195,7 @@ impl Lane {
         let suspect = work.deaths.is_some() && work.first_at.is_none();
         work.first_at.get_or_insert(now.wall);
         let Some(delivery) = work.delivery().cloned() else { return };
-        let number = work.attempts + 1;
+        let (number, position) = (work.attempts + 1, work.record.position);
         let partition = work.partition;
         if suspect
             && let Some(partition) = self.partitions.get_mut(&partition)
@@ -204,7 +204,7 @@ impl Lane {
             partition.suspects_left = left;
             self.report(Report::Ambiguous);
         }
-        self.commands.push(Command::Attempt(Attempt { work: id, delivery, number }));
+        self.commands.push(Command::Attempt(Attempt { work: id, delivery, number, position }));
     }
 
     /// Gives back the place an attempt took.

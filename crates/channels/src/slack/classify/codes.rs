@@ -89,6 +89,11 @@ pub(super) const CODES: &[(&str, Class, Reason)] = &[
     ("method_deprecated", Misconfigured, Protocol),
 ];
 
+/// The code in our own spelling, if it is one of the table.
+pub(super) fn listed(code: &str) -> Option<&'static str> {
+    CODES.iter().map(|(name, ..)| *name).find(|name| *name == code)
+}
+
 pub(super) fn verdict(code: &str) -> Option<Verdict> {
     let listed = CODES.iter().find(|(name, ..)| *name == code).map(|(_, class, reason)| (*class, *reason));
     // `restricted_action_read_only_channel`, `…_thread_locked`: Slack adds to this family.
