@@ -33,6 +33,8 @@ pub struct Settings {
     pub email: bool,
     /// The Slack destinations, all of them webhooks of the scripted Slack; none: no Slack lane.
     pub slack: Vec<String>,
+    /// How long events are kept, as configured; none: the default.
+    pub retention: Option<Duration>,
     /// The API key of the source `shop`; none: no key, source `local`.
     pub api_key: Option<String>,
 }
@@ -54,6 +56,7 @@ impl Default for Settings {
             email_tls: false,
             email: true,
             slack: Vec::new(),
+            retention: None,
             api_key: None,
         }
     }
@@ -83,13 +86,14 @@ impl Settings {
             file,
             "[kafka]\nbootstrap_servers = {servers:?}\n[kafka.properties]\n\"session.timeout.ms\" = {session}\n\
              \"heartbeat.interval.ms\" = {heartbeat}\n\"reconnect.backoff.max.ms\" = 500\n\
-             [topics]\nevents = {topic:?}\npartitions = {partitions}\n\
+             [topics]\nevents = {topic:?}\npartitions = {partitions}\n{retention}\
              [admin]\nlisten = \"127.0.0.1:0\"\n[ingest]\nlisten = \"127.0.0.1:0\"\n\
              [retry]\ndelay_min = \"{min}ms\"\ndelay_max = \"{max}ms\"\ngive_up_after = \"{give_up}ms\"\nunknown_retries = {unknown}\n",
             servers = places.bootstrap_servers,
             heartbeat = session / 6,
             topic = places.topic,
             partitions = self.partitions,
+            retention = self.retention.map_or(String::new(), |time| format!("retention = \"{}s\"\n", time.as_secs())),
             min = self.delay_min.as_millis(),
             max = self.delay_max.as_millis(),
             give_up = self.give_up_after.as_millis(),

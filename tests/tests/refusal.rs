@@ -1,6 +1,14 @@
 //! Topics that break a promise are refused, loudly, and taken up by themselves once they are mended.
 
-use postrider_tests::{LONG, Process, Settings, World, http, mail, wait::wait_until};
+use std::time::Duration;
+
+use postrider_domain::Notification;
+use postrider_tests::{
+    LONG, Process, Settings, World,
+    events::now,
+    http, mail,
+    wait::{holds_for, wait_until},
+};
 
 /// A process that may not read what it owns is not ready, and says what to ask.
 #[track_caller]
@@ -33,6 +41,20 @@ fn a_refused_partition_is_taken_up_once_its_ledger_is_mended() {
     assert_eq!((stopped, world.smtp.mails().len()), (0.0, 1));
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
+}
+
+/// By the configured retention the first event would be gone before its time, and so be refused.
+#[test]
+fn a_topic_that_keeps_its_events_longer_than_configured_is_taken_at_its_word() {
+    let mut world = World::new("longer", Settings { partitions: 1, ..Settings::default() });
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    world.settings.retention = Some(hours(2));
+    let later = Notification { not_before: Some(now().after(hours(3))), ..mail("later", &["ada@example.com"]) };
+    world.produce(&[later, mail("order-1", &["ada@example.com"])]);
+    let processor = world.processor();
+    wait_until("the second is sent", LONG, || world.smtp.count() == 1);
+    holds_for("the first waits", Duration::from_secs(2), || processor.metrics().count("dead_letters_total", &[]) == 0);
+    assert_eq!(world.committed("email")[&0], 0, "its offset is open");
 }
 
 /// Partitions that were added move keys away from their receipts: nothing of the lane is read until somebody decided.

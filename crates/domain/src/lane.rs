@@ -108,6 +108,10 @@ impl Lane {
             Event::Assigned(partitions) => self.assigned(&partitions),
             Event::Ledger { partition, epoch, records } => self.ledger(partition, epoch, &records, now),
             Event::Restored { partition, epoch, positions } => self.restored(partition, epoch, &positions, now),
+            Event::Kept { events, receipts } => {
+                self.settings.retention = events;
+                self.settings.window = receipts;
+            }
             Event::Refused { partition, epoch, detail } => self.refused(partition, epoch, detail),
             Event::Polled(arrived) => arrived.into_iter().for_each(|record| self.arrive(record, now)),
             Event::Answered { work, answer } => self.answered(work, answer, now),

@@ -7,6 +7,6 @@ mod count;
 mod plan;
 
 pub use apply::{Change, apply};
-pub use check::{Problem, Severity, check, check_lane};
+pub use check::{LaneTopics, Problem, Severity, check, check_lane};
 pub use count::partition_count;
-pub use plan::{TopicKind, TopicPlan, TopicSpec};
+pub use plan::{Kept, TopicKind, TopicPlan, TopicSpec};

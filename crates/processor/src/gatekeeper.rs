@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use postrider_domain::{LaneName, time::BootTime};
 use postrider_kafka::{
     KafkaSettings,
-    topics::{self, Severity, TopicPlan},
+    topics::{self, Kept, LaneTopics, TopicPlan},
 };
 use postrider_telemetry::{clock, spawn};
 use tokio::{
@@ -23,7 +23,7 @@ use crate::reader::chain;
 pub(crate) struct Checked {
     pub partition: i32,
     pub epoch: u64,
-    pub result: Result<(), String>,
+    pub result: Result<Kept, String>,
 }
 
 #[derive(Debug)]
@@ -32,13 +32,14 @@ struct Question {
     topics: TopicPlan,
     lane: LaneName,
     /// One answer serves all partitions of an assignment.
-    last: Mutex<Option<(BootTime, Result<(), String>)>>,
+    last: Mutex<Option<(BootTime, Result<Kept, String>)>>,
 }
 
 /// Asks the cluster and tells the pipeline.
 #[derive(Debug)]
 pub(crate) struct Gatekeeper {
     question: Option<Arc<Question>>,
+    planned: Kept,
     checked: UnboundedSender<Checked>,
     /// The assignments that want an answer. Dropping a task ends its asking.
     asking: HashMap<i32, Asking>,
@@ -71,7 +72,7 @@ impl Gatekeeper {
             let (kafka, topics, lane) = (kafka.clone(), topics.clone(), lane.clone());
             Arc::new(Question { kafka, topics, lane, last: Mutex::new(None) })
         });
-        (Self { question, checked, asking: HashMap::new() }, inbox)
+        (Self { question, planned: topics.kept_as_planned(), checked, asking: HashMap::new() }, inbox)
     }
 
     /// Ends with [`Checked`]. After a refusal it goes on looking, so that the partition is let in once its topics are
@@ -80,7 +81,7 @@ impl Gatekeeper {
         let checked = self.checked.clone();
         let task = match self.question.clone() {
             None => {
-                drop(checked.send(Checked { partition, epoch, result: Ok(()) }));
+                drop(checked.send(Checked { partition, epoch, result: Ok(self.planned) }));
                 None
             }
             Some(question) => {
@@ -89,8 +90,8 @@ impl Gatekeeper {
                     let refused = result.is_err();
                     drop(checked.send(Checked { partition, epoch, result }));
                     if refused {
-                        question.until_mended().await;
-                        drop(checked.send(Checked { partition, epoch, result: Ok(()) }));
+                        let kept = question.until_mended().await;
+                        drop(checked.send(Checked { partition, epoch, result: Ok(kept) }));
                     }
                 };
                 Some(spawn("check topics", task).abort_handle())
@@ -111,7 +112,7 @@ impl Gatekeeper {
 }
 
 impl Question {
-    async fn answer(&self) -> Result<(), String> {
+    async fn answer(&self) -> Result<Kept, String> {
         const FRESH: Duration = Duration::from_secs(5);
         let mut last = self.last.lock().await;
         if let Some((asked_at, answer)) = &*last
@@ -125,28 +126,24 @@ impl Question {
     }
 
     /// Returns when the topics keep what we promise.
-    async fn until_mended(&self) {
+    async fn until_mended(&self) -> Kept {
         const LOOK_AGAIN: Duration = Duration::from_secs(15);
         loop {
             tokio::time::sleep(LOOK_AGAIN).await;
-            if self.answer().await.is_ok() {
-                return;
+            if let Ok(kept) = self.answer().await {
+                return kept;
             }
         }
     }
 
     /// A cluster that does not answer is asked again: only its answer counts.
-    async fn ask(&self) -> Result<(), String> {
+    async fn ask(&self) -> Result<Kept, String> {
         const AGAIN: Duration = Duration::from_secs(2);
         loop {
             match topics::check_lane(&self.kafka, &self.topics, &self.lane).await {
-                Ok(problems) => {
-                    let broken: Vec<String> = problems
-                        .iter()
-                        .filter(|problem| problem.severity == Severity::Error)
-                        .map(ToString::to_string)
-                        .collect();
-                    return if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) };
+                Ok(LaneTopics { refused, kept }) => {
+                    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+                    return if refused.is_empty() { Ok(kept) } else { Err(refused.join("; ")) };
                 }
                 Err(error) => {
                     tracing::warn!(lane = %self.lane, error = chain(&error), "cannot check the topics; trying again");

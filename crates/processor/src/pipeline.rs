@@ -111,9 +111,9 @@ impl Pipeline {
             }
             Input::Written(event) => Some(written(event)),
             Input::Checked(checked) if !self.gatekeeper.is_wanted(&checked) => None,
-            Input::Checked(Checked { partition, epoch, result: Ok(()) }) => {
+            Input::Checked(Checked { partition, epoch, result: Ok(kept) }) => {
                 self.ledger.restore(partition, epoch);
-                None
+                Some(Event::Kept { events: kept.events, receipts: kept.receipts })
             }
             Input::Checked(Checked { partition, epoch, result: Err(detail) }) => {
                 Some(Event::Refused { partition, epoch, detail })

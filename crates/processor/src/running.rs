@@ -183,6 +183,7 @@ fn build(
 
 fn lane_settings(settings: &LaneSettings, partitions: i32, session_timeout: Duration) -> lane::LaneSettings {
     let destinations = settings.channel.destinations();
+    let kept = settings.topics.kept_as_planned();
     lane::LaneSettings {
         name: settings.name.clone(),
         topic: settings.topics.events.clone(),
@@ -200,8 +201,8 @@ fn lane_settings(settings: &LaneSettings, partitions: i32, session_timeout: Dura
         drain_timeout: settings.drain_timeout,
         attempt_deadline: settings.channel.attempt_deadline(),
         start: settings.start,
-        window: settings.window(),
-        retention: settings.topics.retention,
+        window: kept.receipts,
+        retention: kept.events,
         session_timeout,
     }
 }

@@ -41,11 +41,4 @@ impl LaneSettings {
     pub fn group(&self) -> String {
         format!("{}.{}", self.topics.events, self.name)
     }
-
-    /// How far back a receipt can be relied on: the ledger's retention.
-    #[must_use]
-    pub fn window(&self) -> Duration {
-        let retention = i64::try_from(self.topics.retention.as_millis()).unwrap_or(i64::MAX);
-        Duration::from_millis(u64::try_from(self.topics.ledger_retention_ms(retention)).unwrap_or(u64::MAX))
-    }
 }

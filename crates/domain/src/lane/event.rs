@@ -1,6 +1,6 @@
 //! What can happen to a lane.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::work::WorkId;
 use crate::{
@@ -75,6 +75,13 @@ pub enum Event {
         epoch: u64,
         /// What Kafka knows of the partition.
         positions: Positions,
+    },
+    /// How long the topics keep things, looked up at an assignment: longer than configured, if somebody set it so.
+    Kept {
+        /// Events.
+        events: Duration,
+        /// Receipts: how far back one can be relied on.
+        receipts: Duration,
     },
     /// The topics do not keep what we promise: the partition must not be read.
     Refused {

@@ -32,9 +32,9 @@ pub struct LaneSettings {
     pub attempt_deadline: Duration,
     /// Where a lane without a past begins.
     pub start: StartFrom,
-    /// How far back a receipt can be relied on: the ledger's retention.
+    /// How far back a receipt can be relied on: the ledger's retention. `Kept` brings it up to date.
     pub window: Duration,
-    /// How long the events topic keeps an event.
+    /// How long the events topic keeps an event. `Kept` brings it up to date.
     pub retention: Duration,
     /// The group's session timeout; the lease is two thirds of it.
     pub session_timeout: Duration,

@@ -7,7 +7,7 @@ use postrider_domain::LaneName;
 use super::{
     admin::{Cluster, Topic},
     apply::is_satisfied,
-    plan::{TopicKind, TopicPlan, TopicSpec},
+    plan::{Kept, TopicKind, TopicPlan, TopicSpec},
 };
 use crate::{KafkaError, KafkaSettings};
 
@@ -46,23 +46,38 @@ const APPLY: &str = "run `postrider topics apply`";
 /// # Errors
 /// The cluster refuses or does not answer.
 pub async fn check(kafka: &KafkaSettings, plan: &TopicPlan) -> Result<Vec<Problem>, KafkaError> {
+    Ok(look(kafka, plan).await?.0)
+}
+
+/// The problems, and how long the events are kept in milliseconds: as wished, or longer where somebody set it so by hand.
+async fn look(kafka: &KafkaSettings, plan: &TopicPlan) -> Result<(Vec<Problem>, i64), KafkaError> {
     let names: Vec<String> = plan.specs(0).into_iter().map(|spec| spec.name).collect();
     let cluster = Cluster::ask(kafka, &names).await?;
     let events = cluster.topics.get(&plan.events);
     let events_ms = events.map_or(0, |topic| topic.number("retention.ms")).max(plan.retention_ms());
     let problems = plan.specs(events_ms).into_iter().flat_map(|spec| problems(&cluster, events, &spec));
-    Ok(problems.collect())
+    Ok((problems.collect(), events_ms))
 }
 
-/// What a lane must refuse to work with: problems of severity `Error` in its events topic, its ledger or the dead
-/// letters. Asked at every assignment.
+/// What a lane's topics are like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneTopics {
+    /// What the lane must refuse to work with: problems of severity `Error` in its events topic, its ledger or the dead
+    /// letters.
+    pub refused: Vec<Problem>,
+    /// How long the topics keep things, if nothing is refused.
+    pub kept: Kept,
+}
+
+/// Looks at one lane's topics. Asked at every assignment.
 ///
 /// # Errors
 /// The cluster refuses or does not answer.
-pub async fn check_lane(kafka: &KafkaSettings, plan: &TopicPlan, lane: &LaneName) -> Result<Vec<Problem>, KafkaError> {
+pub async fn check_lane(kafka: &KafkaSettings, plan: &TopicPlan, lane: &LaneName) -> Result<LaneTopics, KafkaError> {
     let plan = TopicPlan { lanes: vec![lane.clone()], ..plan.clone() };
-    let problems = check(kafka, &plan).await?;
-    Ok(problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect())
+    let (problems, events_ms) = look(kafka, &plan).await?;
+    let refused = problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    Ok(LaneTopics { refused, kept: plan.kept(events_ms) })
 }
 
 fn problems(cluster: &Cluster, events: Option<&Topic>, spec: &TopicSpec) -> Vec<Problem> {

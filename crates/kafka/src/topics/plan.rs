@@ -52,6 +52,15 @@ pub enum TopicKind {
     Dead,
 }
 
+/// How long a lane's topics keep things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Events.
+    pub events: Duration,
+    /// Receipts: the dedupe window.
+    pub receipts: Duration,
+}
+
 impl TopicPlan {
     /// The lane's ledger topic.
     #[must_use]
@@ -77,9 +86,20 @@ impl TopicPlan {
         self.events_max_bytes() + ENVELOPE_BYTES
     }
 
-    /// How long a ledger must keep its receipts in milliseconds, if events are kept for `events_ms`.
+    /// How long the topics keep things as planned.
     #[must_use]
-    pub fn ledger_retention_ms(&self, events_ms: i64) -> i64 {
+    pub fn kept_as_planned(&self) -> Kept {
+        self.kept(self.retention_ms())
+    }
+
+    /// How long the topics keep things, if events are kept for `events_ms`.
+    pub(super) fn kept(&self, events_ms: i64) -> Kept {
+        let duration = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        Kept { events: duration(events_ms), receipts: duration(self.ledger_retention_ms(events_ms)) }
+    }
+
+    /// How long a ledger must keep its receipts in milliseconds, if events are kept for `events_ms`.
+    fn ledger_retention_ms(&self, events_ms: i64) -> i64 {
         events_ms.saturating_add(millis(self.give_up_after)).saturating_add(millis(DAY + HOUR))
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postrider_domain::LaneName;
-use postrider_kafka::topics::{Change, Severity, TopicPlan, apply, check, check_lane};
+use postrider_kafka::topics::{Change, Kept, LaneTopics, Severity, TopicPlan, apply, check, check_lane};
 use postrider_testkit::kafka::RealKafka;
 
 use crate::support::settings;
@@ -40,7 +40,8 @@ async fn applying_twice_changes_nothing_and_check_agrees() {
         left.iter().all(|problem| problem.severity == Severity::Warning && problem.detail.contains("replicas")),
         "{left:?}"
     );
-    assert_eq!(check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap(), []);
+    let found = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    assert_eq!((found.refused, found.kept), (Vec::new(), plan.kept_as_planned()));
 
     let described = kafka
         .tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &plan.ledger_topic(&plan.lanes[0])]);
@@ -85,7 +86,7 @@ async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
     kafka.create_topic(&ledger, 2, &[("cleanup.policy", "compact"), ("segment.bytes", "104857600")]).unwrap();
     apply(&settings, &TopicPlan { lanes: vec![plan.lanes[1].clone()], ..plan.clone() }, false).await.unwrap();
 
-    let refused = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    let refused = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap().refused;
     for part in ["2 partitions", "cleanup.policy", "message.timestamp.type", "retention.ms"] {
         assert!(
             refused.iter().any(|problem| problem.topic == ledger && problem.detail.contains(part)),
@@ -105,7 +106,9 @@ async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
         Change::Set { .. } | Change::Created { .. } => None,
     });
     assert_eq!(retention.as_deref(), Some("2768400000"));
-    let left = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    let LaneTopics { refused: left, kept } = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(kept, Kept { events: DAY * 30, receipts: DAY * 32 + hour }, "the lane reckons with what there is");
     assert_eq!(left.len(), 1, "only the partitions cannot be mended: {left:?}");
     let described = kafka.tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &ledger]).unwrap();
     assert!(described.contains("segment.bytes=104857600") && described.contains("PartitionCount: 2"), "{described}");

@@ -50,8 +50,8 @@ fn the_default_alone_is_valid_and_has_no_lane() {
     assert!(config.lanes.is_empty());
     assert_eq!(config.kafka.bootstrap_servers, "localhost:9092");
     let plan = config.topic_plan();
-    let window = Duration::from_secs((7 + 1 + 1) * 86_400 + 3_600).as_millis();
-    assert_eq!(plan.ledger_retention_ms(7 * 86_400_000), i64::try_from(window).unwrap());
+    let window = Duration::from_secs((7 + 1 + 1) * 86_400 + 3_600);
+    assert_eq!(plan.kept_as_planned().receipts, window);
     assert_eq!(plan.events_max_bytes(), 10 * 1024 * 1024 + 64 * 1024);
     assert_eq!(plan.inner_max_bytes(), 10 * 1024 * 1024 + 128 * 1024);
     let not_before_max = Duration::from_secs((7 - 1) * 86_400 - 3_600);

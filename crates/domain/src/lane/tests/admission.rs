@@ -5,7 +5,7 @@ use super::{
     words::{delivered, garbage, hours, mail, mail_settings, minutes, seconds, transient},
 };
 use crate::{
-    lane::{RecordResult, Report},
+    lane::{Event, RecordResult, Report},
     limits,
 };
 
@@ -195,6 +195,22 @@ fn what_is_older_than_the_window_is_never_sent() {
     assert_eq!(lane.settled, ["old@example.com dead (too_old) after 0"]);
     assert_eq!(lane.running(), ["young"]);
     assert_eq!(lane.count(|report| matches!(report, Report::Record(RecordResult::TooOld))), 1);
+}
+
+/// A topic that keeps its events longer than configured has a ledger that keeps its receipts longer.
+#[test]
+fn the_window_is_what_the_topics_keep_not_what_was_configured() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "sent")]);
+    lane.answer("sent", delivered());
+    lane.handle(Event::Kept { events: hours(30 * 24), receipts: hours(32 * 24) });
+    lane.freeze(hours(10 * 24));
+    lane.advance(seconds(3)); // a sweep, and the lease again
+    lane.polled([mail(1, "old").aged(hours(12 * 24)), mail(2, "sent").aged(hours(10 * 24))]);
+    assert_eq!(lane.running(), ["old"], "its event is still there, and so is the receipt of the other");
+    let in_twenty_days = lane.now().wall.after(hours(20 * 24));
+    lane.polled([mail(3, "later").with(|event| event.not_before = Some(in_twenty_days))]);
+    assert!(lane.dead.is_empty(), "it will still be there: {:?}", lane.settled);
 }
 
 #[test]
