@@ -16,7 +16,7 @@ pub struct RefusedProperty {
 const BOUNDED: &str = "what waits in memory has limits of its own";
 const READ_AHEAD: &str = "the readers of events and of ledgers need values of their own";
 
-const REFUSED: [RefusedProperty; 35] = [
+const REFUSED: [RefusedProperty; 36] = [
     refused("acks", "an event is accepted only when all in-sync replicas have it"),
     refused("request.required.acks", "an event is accepted only when all in-sync replicas have it"),
     refused("enable.idempotence", "without it a retried write is stored twice"),
@@ -42,6 +42,7 @@ const REFUSED: [RefusedProperty; 35] = [
     refused("enable.auto.offset.store", "a commit must never pass unsettled work"),
     refused("auto.offset.reset", "a gap stops the partition loudly instead of being skipped"),
     refused("enable.partition.eof", "restoring a ledger depends on it"),
+    refused("statistics.interval.ms", "they tell which partition librdkafka has stopped to fetch"),
     refused("isolation.level", "a receipt must be read whoever wrote it"),
     refused("check.crcs", "it follows librdkafka's default"),
     refused("group.id", "the group is <events topic>.<lane>"),
