@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use postrider_domain::lane::{self, Event, WriteProblem};
-use postrider_kafka::{CommitPosition, LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind};
+use postrider_kafka::{
+    CommitPosition, LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind, topics::Kept,
+};
 use tokio::{
     sync::{
         mpsc::{Receiver, UnboundedReceiver},
@@ -82,6 +84,14 @@ pub(crate) fn written(event: WriteEvent) -> Event {
         WriteFailureKind::Fatal => WriteProblem::Fatal(failure.detail),
     });
     Event::Written { token: event.token, result }
+}
+
+/// What a look at the topics found, as the lane understands it.
+pub(crate) fn checked(Checked { partition, epoch, result }: Checked) -> Event {
+    match result {
+        Ok(Kept { events, receipts }) => Event::Kept { events, receipts },
+        Err(detail) => Event::Refused { partition, epoch, detail },
+    }
 }
 
 /// A position to commit, as Kafka understands it.

@@ -24,9 +24,9 @@ use tokio::sync::watch;
 use crate::{
     attempts::{Attempts, Ended},
     error::LaneError,
-    gatekeeper::{Checked, Gatekeeper},
+    gatekeeper::Gatekeeper,
     gauges::{Gauges, status},
-    inputs::{Input, Inputs, commit_position, positions, written},
+    inputs::{Input, Inputs, checked, commit_position, positions, written},
     lease::Lease,
     observer::Observer,
     outputs::Outputs,
@@ -110,13 +110,12 @@ impl Pipeline {
                 Some(Event::Answered { work, answer })
             }
             Input::Written(event) => Some(written(event)),
-            Input::Checked(checked) if !self.gatekeeper.is_wanted(&checked) => None,
-            Input::Checked(Checked { partition, epoch, result: Ok(kept) }) => {
-                self.ledger.restore(partition, epoch);
-                Some(Event::Kept { events: kept.events, receipts: kept.receipts })
-            }
-            Input::Checked(Checked { partition, epoch, result: Err(detail) }) => {
-                Some(Event::Refused { partition, epoch, detail })
+            Input::Checked(found) if !self.gatekeeper.is_wanted(&found) => None,
+            Input::Checked(found) => {
+                if found.result.is_ok() {
+                    self.ledger.restore(found.partition, found.epoch);
+                }
+                Some(checked(found))
             }
             Input::Tick => self.tick()?,
             Input::Ledger(event) => self.ledger_event(event),
