@@ -59,6 +59,19 @@ fn the_map_is_one_page() {
     assert!(!["rdkafka", "lettre", "reqwest"].iter().any(|library| map.contains(library)));
 }
 
+/// A `str` is escaped in a line of the text log, a `Display` is not: with a line break in it, it would forge a line.
+#[test]
+fn names_from_outside_are_logged_escaped() {
+    let forged = ["event.key = %", "event.source = %", "trace_id = %"];
+    let files = files();
+    let found: Vec<_> = files
+        .iter()
+        .filter(|(name, text)| name.starts_with("crates/") && forged.iter().any(|field| text.contains(field)))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(found.is_empty(), "log these as &str: {found:?}");
+}
+
 /// And a crate that uses it: a reason for what nobody takes would be one line of fiction.
 #[test]
 fn every_dependency_has_its_reason() {

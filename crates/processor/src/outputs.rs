@@ -115,7 +115,8 @@ fn without_original(letter: &DeadLetter) -> DeadLetter {
     DeadLetter { detail, key: None, value: None, headers: Vec::new(), ..short }
 }
 
-/// The beginning of a text that is too long, cut between characters.
+/// The beginning of a text that is too long, cut between characters. To be logged as a `str`, which is escaped: it may be
+/// anybody's, and one with a line break in it would forge a line.
 pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= NAME_MAX {
         return Cow::Borrowed(text);

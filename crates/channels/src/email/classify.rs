@@ -5,7 +5,8 @@
 //!   destination stops and nothing is burned. A sender that upstream named is that mail's own fault: `permanent`.
 //! - **"Relaying denied" at RCPT** is `permanent` for that recipient, though missing credentials are a common cause: a
 //!   relay for internal domains says it to every outside address, and one such recipient must not stop the
-//!   lane. Dead letters can be sent again; a stopped lane delays everybody.
+//!   lane. Dead letters can be sent again; a stopped lane delays everybody. If it asks for credentials too, it is
+//!   `misconfigured`: the whole lane may be refused, and the lane itself sees to it that one recipient stops nobody else.
 //! - **5xx at the greeting or EHLO** is `misconfigured`: no recipient has been named yet, it is about us.
 
 use postrider_domain::{Answer, Failure, Reason};

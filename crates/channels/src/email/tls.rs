@@ -74,12 +74,17 @@ fn untrusted(host: &str, problem: &CertificateError) -> String {
             format!("the certificate of {host} is for another name: set email.host to the name it was issued for")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the certificate of {host} has expired: the relay needs a new one")
+            format!(
+                "the certificate of {host} has expired: the relay needs a new one, if the clock of this machine is right"
+            )
         }
-        _ => format!(
-            "the certificate of {host} is not trusted: set email.host to the name it was issued for, or email.ca_file to \
-             the authority that issued it"
-        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of {host} is not valid yet: is the clock of this machine right?")
+        }
+        CertificateError::UnknownIssuer => {
+            format!("the certificate of {host} is from an authority that is not trusted here: set email.ca_file to it")
+        }
+        _ => format!("the certificate of {host} is not trusted: the relay needs another one"),
     }
 }
 

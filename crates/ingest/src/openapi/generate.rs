@@ -8,7 +8,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{BatchAnswer, BatchProblem, ProblemDocument, accept::Accepted, parse};
+use crate::{BatchAnswer, BatchProblem, ProblemDocument, accept::Accepted, parse, parse::json::VALUES_MAX};
 
 /// One event: what to tell whom. Needs an `email` or a `slack` part. Other fields are refused.
 #[derive(ToSchema)]
@@ -103,6 +103,8 @@ struct Slack {
     /// Answer in this thread.
     thread_ts: Option<String>,
 }
+
+const _: () = assert!(VALUES_MAX == 200_000, "the next lines say so");
 
 /// Hand over one event
 ///

@@ -220,7 +220,7 @@ fn dev_takes_over_names_but_nothing_that_points_outside() {
     let variables = [("POSTRIDER__EMAIL__HOST", "mail2.example.com"), ("POSTRIDER__RETRY__DELAY_MIN", "1s")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let layers = Layers::read_for_dev(Some(&file), variables.into_iter()).unwrap();
-    let config = Config::check(&layers, Scope::ALL).unwrap();
+    let config = Config::check(&layers, Scope::CHANNELS).unwrap();
     assert_eq!(config.kafka.bootstrap_servers, "localhost:9092", "the default; dev puts its own broker there");
     assert!(config.ingest.keys.is_empty());
     let email = config.email.unwrap();

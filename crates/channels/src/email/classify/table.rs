@@ -108,13 +108,13 @@ const RULES: &[Rule] = &[
     rule(&[Stage::Auth], 500..=599, SAY, Misconfigured, Reason::Auth),
     rule(&[Stage::Tls], 400..=499, SAY, Transient, Reason::Tls),
     rule(&[Stage::Tls], 500..=599, SAY, Misconfigured, Reason::Tls),
-    // RCPT: a sender that is looked at only now, a recipient that is not served, whatever is said of credentials beside.
+    // RCPT: a sender that is looked at only now; credentials; and a recipient that is not served, if nothing is said of them.
     rule(&[Stage::Rcpt], 500..=599, SENDER, Sender, Reason::SenderRejected),
-    rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
     rule(ANY, 530..=530, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 534..=535, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
     rule(ENVELOPE, 500..=599, NO_AUTH, Misconfigured, Reason::Auth),
+    rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
     rule(BEFORE_MAIL, 400..=499, SAY, Transient, Reason::Unavailable),
     rule(BEFORE_MAIL, 500..=599, SAY, Misconfigured, Reason::Forbidden),
     // The relay lost its place or does not know a command that it must know: the conversation is broken, not the mail.

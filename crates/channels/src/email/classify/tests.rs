@@ -95,10 +95,10 @@ fn replies_of_real_relays() {
         (
             Rcpt,
             "550 5.7.1 <x@example.org>... Relaying denied. Proper authentication required.",
-            permanent,
-            Reason::Forbidden,
+            misconfigured,
+            Reason::Auth,
         ),
-        (Rcpt, "530 5.7.1 Relaying denied, authentication required", permanent, Reason::Forbidden),
+        (Rcpt, "530 5.7.1 Relaying denied, authentication required", misconfigured, Reason::Auth),
         (Rcpt, "550 5.7.1 Recipient not allowed: restricted group", permanent, Reason::Forbidden),
         (Rcpt, "554 5.7.1 Service unavailable; blocked using zen.example.org", permanent, Reason::Policy),
         (Rcpt, "552 5.2.2 Mailbox full", permanent, Reason::MailboxFull),

@@ -33,9 +33,10 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Whether the request was refused as such: nothing of it was accepted, and sent again it is refused again.
+    /// Whether the request was refused as such: nothing of it was accepted, and sent again it is refused again. A body
+    /// that came too slowly (408) may be faster next time.
     pub(super) fn is_final(&self) -> bool {
-        self.status.is_client_error() && !is_come_again(self.status)
+        self.status.is_client_error() && !is_come_again(self.status) && self.status != StatusCode::REQUEST_TIMEOUT
     }
 }
 

@@ -31,7 +31,7 @@ const ROUND_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Tally {
     accepted: u64,
     rejected: Vec<Failed>,
-    unsent: Vec<Failed>,
+    unconfirmed: Vec<Failed>,
 }
 
 /// A line that was not accepted for certain. With its key it can be sent again without arriving twice.
@@ -177,7 +177,7 @@ async fn send_batch(client: &Client, batch: Vec<Line>, tally: &mut Tally) -> any
         let sent = send_part(client, part, tally).await;
         if sent.is_err() {
             let left = std::mem::take(&mut parts).into_iter().flatten();
-            tally.unsent.extend(left.map(|line| line.failed("not sent: what was sent before it failed")));
+            tally.unconfirmed.extend(left.map(|line| line.failed("not sent: what was sent before it failed")));
         }
         let Some((mut part, problem)) = sent? else { continue };
         if part.len() > 1 {
@@ -201,7 +201,9 @@ async fn send_part(
         let reply = match client.post("v1/notifications/batch", "application/x-ndjson", body).await {
             Ok(reply) => reply,
             Err(error) => {
-                tally.unsent.extend(batch.into_iter().map(|line| line.failed("no answer: it may be accepted or not")));
+                tally
+                    .unconfirmed
+                    .extend(batch.into_iter().map(|line| line.failed("no answer: it may be accepted or not")));
                 return Err(error);
             }
         };
@@ -211,7 +213,7 @@ async fn send_part(
                 return Ok(Some((batch, text)));
             }
             if round > 1 || !reply.is_final() {
-                tally.unsent.extend(batch.into_iter().map(|line| line.failed(text.clone())));
+                tally.unconfirmed.extend(batch.into_iter().map(|line| line.failed(text.clone())));
             }
             anyhow::bail!(text);
         };
@@ -220,7 +222,7 @@ async fn send_part(
             match result["status"].as_u64() {
                 Some(202) => tally.accepted += 1,
                 Some(429 | 503) if round < ROUNDS_MAX => again.push(line),
-                Some(429 | 503) => tally.unsent.push(line.failed(item_problem(result))),
+                Some(429 | 503) => tally.unconfirmed.push(line.failed(item_problem(result))),
                 Some(_) | None => tally.rejected.push(line.failed(item_problem(result))),
             }
         }
@@ -240,8 +242,8 @@ fn item_problem(result: &Value) -> String {
 
 fn report(mut tally: Tally, json: bool) -> Result<(), Failure> {
     tally.rejected.sort();
-    tally.unsent.sort();
-    let failed: Vec<_> = tally.rejected.iter().chain(&tally.unsent).collect();
+    tally.unconfirmed.sort();
+    let failed: Vec<_> = tally.rejected.iter().chain(&tally.unconfirmed).collect();
     if json {
         output::print_json(&summary(&tally))?;
     } else {
@@ -260,7 +262,7 @@ pub(super) fn summary(tally: &Tally) -> Value {
             |failed: &Failed| json!({ "line": failed.line, "event_key": failed.event_key, "problem": failed.problem });
         list.iter().map(line).collect()
     };
-    json!({ "accepted": tally.accepted, "rejected": lines(&tally.rejected), "unsent": lines(&tally.unsent) })
+    json!({ "accepted": tally.accepted, "rejected": lines(&tally.rejected), "unconfirmed": lines(&tally.unconfirmed) })
 }
 
 #[cfg(test)]

@@ -56,19 +56,24 @@ fn mailbox(text: &str) -> Result<Value, Failure> {
     })
 }
 
+/// As it can be pasted into a shell.
+fn quoted(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(&byte)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Sends it and prints where it went.
 pub(super) async fn send(client: &Client, event: &Value, args: &SendArgs) -> Result<(), Failure> {
     let key = event["event_key"].as_str().unwrap_or_default();
-    let again = || {
-        format!(
-            "it is not certain that this was accepted; send it again with --event-key {key}, and nobody gets it twice"
-        )
-    };
+    let again = || format!("to send it again so that nobody gets it twice, add --event-key {}", quoted(key));
     let reply = client.post("v1/notifications", "application/json", event.to_string().into_bytes()).await;
-    let reply = reply.with_context(again)?;
+    let reply = reply.map_err(|error| anyhow::anyhow!("{error:#}; {}", again()))?;
     if reply.status.as_u16() != 202 {
-        let refused = anyhow::anyhow!("not accepted, {}", problem(reply.status, &reply.body));
-        return Err(Failure::Failed(if reply.is_final() { refused } else { refused.context(again()) }));
+        let refused = format!("not accepted, {}", problem(reply.status, &reply.body));
+        let text = if reply.is_final() { refused } else { format!("{refused}; {}", again()) };
+        return Err(Failure::Failed(anyhow::Error::msg(text)));
     }
     if args.json {
         return Ok(output::print_json(&reply.body)?);

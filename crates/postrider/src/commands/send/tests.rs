@@ -67,6 +67,13 @@ async fn one_that_is_not_accepted_for_certain_names_its_key() {
     let refused = "HTTP/1.1 422 Unprocessable Content\r\nconnection: close\r\n\r\n{\"detail\":\"no\"}";
     let text = said(single::send(&Client::impatient(&api(refused)), &event, &args).await);
     assert_eq!(text, "not accepted, 422: no", "the same again is refused again");
+    let away = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n{\"detail\":\"away\",\"accepted\":\"no\"}";
+    let odd = serde_json::json!({ "event_key": "it's 1" });
+    let text = said(single::send(&Client::impatient(&api(away)), &odd, &args).await);
+    assert_eq!(
+        text,
+        r"not accepted, 503: away; accepted: no; to send it again so that nobody gets it twice, add --event-key 'it'\''s 1'"
+    );
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = said(single::send(&Client::impatient(&format!("http://{closed}/")), &event, &args).await);
     assert!(said.contains("cannot reach") && said.contains(key), "{said}");
@@ -84,10 +91,10 @@ async fn lines_that_are_not_accepted_for_certain_name_their_keys() {
         let sent = file::send_lines(&Client::impatient(&api(answer)), &path, &args, &mut tally).await;
         assert!(said(sent).contains("stopped in the batch from line 1 on"));
         let summary = file::summary(&tally);
-        let unsent = summary["unsent"].as_array().unwrap();
-        let keys: Vec<_> = unsent.iter().map(|line| line["event_key"].as_str().unwrap()).collect();
+        let unconfirmed = summary["unconfirmed"].as_array().unwrap();
+        let keys: Vec<_> = unconfirmed.iter().map(|line| line["event_key"].as_str().unwrap()).collect();
         assert!(keys.len() == 2 && keys[0] == "k1" && keys[1].len() == 36, "{summary}");
-        assert!(unsent.iter().all(|line| line["problem"].as_str().unwrap().contains(problem)), "{summary}");
+        assert!(unconfirmed.iter().all(|line| line["problem"].as_str().unwrap().contains(problem)), "{summary}");
         assert_eq!(summary["rejected"][0]["event_key"], serde_json::Value::Null);
     }
 }
