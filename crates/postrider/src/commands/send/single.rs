@@ -1,6 +1,5 @@
 //! One notification, made from flags.
 
-use anyhow::Context;
 use serde_json::{Map, Value, json};
 
 use crate::{
