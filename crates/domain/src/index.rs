@@ -7,8 +7,9 @@ use std::{
 
 use crate::{
     fingerprint::{ContentHash, Fingerprint},
-    ledger::{AttemptMark, Control, LedgerClass, LedgerEntry, LedgerRecord, Parked},
+    ledger::{AttemptMark, Control, LedgerClass, LedgerEntry, LedgerKey, LedgerRecord, Parked},
     outcome::Outcome,
+    start::Past,
     time::Timestamp,
 };
 
@@ -67,6 +68,8 @@ pub struct LedgerIndex {
     pub progress: Option<crate::ledger::Progress>,
     /// A standing `offsets accept`.
     pub accepted: Option<i64>,
+    /// How far had been read when the topic lost its end, if that stands.
+    pub cut: Option<i64>,
 }
 
 impl LedgerIndex {
@@ -85,18 +88,29 @@ impl LedgerIndex {
             }
             Some(LedgerEntry::Progress(progress)) => self.progress = Some(*progress),
             Some(LedgerEntry::Control(Control::Accept { position })) => self.accepted = Some(*position),
-            None => self.forget(fingerprint, record.key.class),
+            Some(LedgerEntry::Control(Control::Cut { position })) => self.cut = Some(*position),
+            None => self.forget(record.key),
         }
     }
 
-    fn forget(&mut self, fingerprint: Fingerprint, class: LedgerClass) {
-        match class {
+    fn forget(&mut self, key: LedgerKey) {
+        let fingerprint = key.fingerprint;
+        match key.class {
             LedgerClass::Receipt => drop(self.receipts.remove(&fingerprint)),
             LedgerClass::Parked => drop(self.parked.remove(&fingerprint)),
             LedgerClass::Mark => drop(self.marks.remove(&fingerprint)),
             LedgerClass::Progress => self.progress = None,
-            LedgerClass::Control => self.accepted = None,
+            LedgerClass::Control if key == LedgerKey::accept() => self.accepted = None,
+            LedgerClass::Control if key == LedgerKey::cut() => self.cut = None,
+            LedgerClass::Control => {}
         }
+    }
+
+    /// What it says of where to go on.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        let progress = self.progress.map(|progress| progress.position);
+        Past { progress, cut: self.cut, accepted: self.accepted }
     }
 
     /// A receipt is durable. What was parked or marked of it no longer counts.
@@ -150,7 +164,7 @@ impl LedgerIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{LedgerKey, Receipt};
+    use crate::ledger::Receipt;
 
     fn record(class: LedgerClass, entry: Option<LedgerEntry>) -> LedgerRecord {
         LedgerRecord {

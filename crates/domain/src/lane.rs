@@ -119,7 +119,9 @@ impl Lane {
             Event::Written { token, result } => self.written(token, result, now),
             Event::Committed { result } => self.committed(result, now),
             Event::Passed { partition, position } => self.passed(partition, position),
-            Event::OutOfRange { partition, position, low, end } => self.out_of_range(partition, position, (low, end)),
+            Event::OutOfRange { partition, position, low, end } => {
+                self.out_of_range(partition, position, (low, end), now)
+            }
             Event::Revoked(partitions) => self.revoked(&partitions, now),
             Event::Lost(partitions) => self.lost(&partitions, now),
             Event::Tick => self.tick(now),
@@ -136,6 +138,7 @@ impl Lane {
         self.write_again();
         self.wake(now);
         self.look_at_accepts(now);
+        self.renew_cuts(now);
         self.commit_if_due(now);
         self.sweep(now);
     }

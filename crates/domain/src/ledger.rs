@@ -18,7 +18,7 @@ pub enum LedgerClass {
     Mark,
     /// How far the partition has been settled.
     Progress,
-    /// An operator's order: pause, resume, cancel, accept.
+    /// An order that stands: an operator's accept, an owner's cut.
     Control,
 }
 
@@ -82,6 +82,12 @@ impl LedgerKey {
     pub fn accept() -> Self {
         Self { fingerprint: Fingerprint([0; 16]), class: LedgerClass::Control }
     }
+
+    /// The key of a partition's standing [`Control::Cut`].
+    #[must_use]
+    pub fn cut() -> Self {
+        Self { fingerprint: Fingerprint([1; 16]), class: LedgerClass::Control }
+    }
 }
 
 /// A final outcome, durable once acknowledged.
@@ -136,12 +142,18 @@ pub struct Progress {
     pub clean: bool,
 }
 
-/// An operator's order that stands in the ledger.
+/// An order that stands in the ledger, for every owner to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
     /// Go on at this position behind a gap.
     Accept {
         /// Where to go on.
+        position: i64,
+    },
+    /// An owner's: the topic lost its end, so nobody reads before somebody accepts. A later owner could not see it, once
+    /// the topic has grown again.
+    Cut {
+        /// How far had been read.
         position: i64,
     },
 }

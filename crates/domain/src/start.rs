@@ -24,6 +24,17 @@ pub struct Positions {
     pub ledger_high: i64,
 }
 
+/// What the ledger says of where to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// What lies below it is settled.
+    pub progress: Option<i64>,
+    /// How far had been read when the topic lost its end: it stands until it is accepted.
+    pub cut: Option<i64>,
+    /// A standing `offsets accept`.
+    pub accepted: Option<i64>,
+}
+
 /// Where a lane that never committed begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartFrom {
@@ -59,8 +70,8 @@ pub enum Gap {
         /// The topic's end.
         end: i64,
     },
-    /// The broker no longer has what was read up to this position, although the topic reaches beyond it: its end was cut
-    /// off and has grown again, so that other records stand below.
+    /// The broker no longer had what was read up to this position, and the topic reaches beyond it: its end was cut off and
+    /// has grown again, so that other records stand below.
     Regrown {
         /// How far it had been read.
         position: i64,
@@ -76,21 +87,21 @@ impl Gap {
     /// below: what lies between is on its way or lost with it.
     #[must_use]
     pub fn while_reading(position: i64, handed_over: i64, low: i64, end: i64) -> Self {
-        if handed_over < low {
-            Self::Vanished { from: handed_over, to: low }
-        } else if end < position {
-            Self::BeyondEnd { position, end }
-        } else {
-            Self::Regrown { position, low, end }
-        }
+        if handed_over < low { Self::Vanished { from: handed_over, to: low } } else { Self::cut(position, low, end) }
     }
 
-    /// Whether other records may stand where some were read: only reading the topic again finds them.
+    /// The topic has lost its end, up to which it had been read.
+    fn cut(position: i64, low: i64, end: i64) -> Self {
+        if end < position { Self::BeyondEnd { position, end } } else { Self::Regrown { position, low, end } }
+    }
+
+    /// The position behind which the topic lost its end: other records may stand below, or soon will, and only reading
+    /// the topic again finds them.
     #[must_use]
-    pub fn wants_reading_again(self) -> bool {
+    pub fn cut_at(self) -> Option<i64> {
         match self {
-            Self::BeyondEnd { .. } | Self::Regrown { .. } => true,
-            Self::Vanished { .. } | Self::CommitMoved { .. } | Self::CommitMissing => false,
+            Self::BeyondEnd { position, .. } | Self::Regrown { position, .. } => Some(position),
+            Self::Vanished { .. } | Self::CommitMoved { .. } | Self::CommitMissing => None,
         }
     }
 
@@ -130,7 +141,7 @@ impl fmt::Display for Gap {
             Self::Regrown { position, low, end } => {
                 write!(
                     f,
-                    "the broker refuses the position {position} although the topic holds {low} to {end}: its end was cut off and has grown again, so other records may stand below"
+                    "the broker refused the position {position} although the topic holds {low} to {end}: its end was cut off and has grown again, so other records may stand below"
                 )
             }
         }
@@ -143,17 +154,17 @@ pub fn commit_metadata(position: i64) -> String {
     format!("postrider:{position}")
 }
 
-/// Where to go on. `progress` is what the ledger says is settled, `accepted` a standing `offsets accept`, which
-/// counts only where there is a gap and only inside the topic.
+/// Where to go on. An accept counts only where there is a gap, and only inside the topic; where the topic lost its end it
+/// says no more than that somebody has looked: the topic is read again from its oldest record.
 ///
 /// # Errors
 /// A gap: records may be missing, so the partition must stop.
-pub fn resolve(
-    positions: &Positions,
-    progress: Option<i64>,
-    accepted: Option<i64>,
-    start: StartFrom,
-) -> Result<i64, Gap> {
+pub fn resolve(positions: &Positions, past: Past, start: StartFrom) -> Result<i64, Gap> {
+    let Past { progress, cut, accepted } = past;
+    if let Some(position) = cut {
+        let gap = Gap::cut(position, positions.low, positions.high);
+        return accepted.map(|_| positions.low).ok_or(gap);
+    }
     let found = candidate(positions, progress, start).and_then(|at| within(positions, progress, at));
     match (found, accepted) {
         (Err(_), Some(at)) if (positions.low..=positions.high).contains(&at) => Ok(at),
@@ -198,6 +209,8 @@ fn within(positions: &Positions, progress: Option<i64>, at: i64) -> Result<i64, 
 mod tests {
     use super::*;
 
+    const NOTHING: Past = Past { progress: None, cut: None, accepted: None };
+
     fn ours(position: i64) -> Option<Committed> {
         Some(Committed { position, metadata: commit_metadata(position) })
     }
@@ -209,7 +222,7 @@ mod tests {
     #[track_caller]
     fn check(committed: Option<Committed>, progress: Option<i64>, accepted: Option<i64>, expected: Result<i64, Gap>) {
         let positions = Positions { committed, low: 10, high: 100, ledger_high: i64::from(progress.is_some()) * 7 };
-        assert_eq!(resolve(&positions, progress, accepted, StartFrom::Earliest), expected);
+        assert_eq!(resolve(&positions, Past { progress, cut: None, accepted }, StartFrom::Earliest), expected);
     }
 
     #[test]
@@ -232,7 +245,7 @@ mod tests {
         check(foreign(3), Some(5), None, Err(Gap::Vanished { from: 5, to: 10 }));
         check(ours(101), Some(101), None, Err(Gap::BeyondEnd { position: 101, end: 100 }));
         let past = Positions { committed: None, low: 10, high: 100, ledger_high: 7 };
-        assert_eq!(resolve(&past, None, None, StartFrom::Earliest), Err(Gap::CommitMissing));
+        assert_eq!(resolve(&past, NOTHING, StartFrom::Earliest), Err(Gap::CommitMissing));
     }
 
     #[test]
@@ -245,8 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_stands_until_it_is_accepted_and_then_all_is_read_again() {
+        let positions = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 7 };
+        let cut = Past { progress: Some(50), cut: Some(50), accepted: None };
+        let regrown = Gap::Regrown { position: 50, low: 10, end: 100 };
+        assert_eq!(resolve(&positions, cut, StartFrom::Earliest), Err(regrown));
+        let short = Positions { high: 40, ..positions.clone() };
+        let beyond = Gap::BeyondEnd { position: 50, end: 40 };
+        assert_eq!(resolve(&short, cut, StartFrom::Earliest), Err(beyond));
+        let accepted = Past { accepted: Some(50), ..cut };
+        assert_eq!(resolve(&positions, accepted, StartFrom::Earliest), Ok(10));
+    }
+
+    #[test]
     fn latest_begins_at_the_end_only_where_there_is_no_past() {
         let fresh = Positions { committed: None, low: 10, high: 100, ledger_high: 0 };
-        assert_eq!(resolve(&fresh, None, None, StartFrom::Latest), Ok(100));
+        assert_eq!(resolve(&fresh, NOTHING, StartFrom::Latest), Ok(100));
     }
 }

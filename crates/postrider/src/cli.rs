@@ -260,7 +260,7 @@ pub(crate) enum TopicsCommand {
 /// `offsets …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum OffsetsCommand {
-    /// Go on behind a gap that stopped a partition: what vanished stays unsent
+    /// Release a partition that stopped at a gap: what vanished stays unsent
     #[command(after_help = "Example:\n  postrider offsets accept --lane email --partition 3 --execute")]
     Accept {
         /// The lane

@@ -1,4 +1,4 @@
-//! `offsets accept`: looks at a partition as an assignment would, and lets it go on behind its gap.
+//! `offsets accept`: looks at a partition as an assignment would, and releases it.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlook {
     /// What may be missing; none: nothing is to be seen from here. The partition's owner may have stopped all the same, at
-    /// something that it met while reading.
+    /// something that it has met while reading and not yet written down.
     pub gap: Option<Gap>,
     /// The first offset that would be read.
     pub position: i64,
@@ -103,8 +103,7 @@ pub async fn inspect(place: &Place) -> Result<Outlook, AcceptError> {
 
 fn outlook(found: Positions, index: &LedgerIndex, start: StartFrom) -> Outlook {
     let found = positions(found);
-    let progress = index.progress.map(|progress| progress.position);
-    match resolve(&found, progress, index.accepted, start) {
+    match resolve(&found, index.past(), start) {
         Ok(position) => Outlook { gap: None, position },
         Err(gap) => Outlook { gap: Some(gap), position: gap.accept_at(found.low) },
     }

@@ -188,7 +188,7 @@ impl Observer {
             Report::PartitionStopped { partition, gap } => tracing::error!(
                 lane,
                 record.partition = partition,
-                "partition stopped: {gap}. Nothing is skipped; look at it, then `postrider offsets accept --lane {lane} --partition {partition} --execute` goes on behind the gap"
+                "partition stopped: {gap}. Nothing is skipped; look at it, then `postrider offsets accept --lane {lane} --partition {partition} --execute` releases it"
             ),
             Report::PartitionRefused { partition, detail } => tracing::error!(
                 lane,

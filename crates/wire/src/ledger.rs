@@ -22,6 +22,8 @@ const VERSION: &Released = &LEDGER_RELEASED[0];
 const OUTCOMES: [Option<Outcome>; 5] =
     [None, Some(Outcome::Delivered), Some(Outcome::Dead), Some(Outcome::Expired), Some(Outcome::Skipped)];
 const ACTION_ACCEPT: usize = 1;
+/// With a position it is a [`Control::Cut`]; without one it is reserved.
+const ACTION_PAUSE: usize = 2;
 /// `UNKNOWN`, `ACCEPT`, `PAUSE`, `RESUME`, `CANCEL`.
 const ACTIONS: usize = 5;
 
@@ -123,13 +125,16 @@ fn write_entry(bytes: &mut Vec<u8>, entry: &LedgerEntry) {
             write_long(bytes, progress.position);
             bytes.push(u8::from(progress.clean));
         }
-        LedgerEntry::Control(Control::Accept { position }) => {
-            write_index(bytes, ACTION_ACCEPT);
-            write_long(bytes, 1);
-            write_long(bytes, *position);
-            write_optional_text(bytes, None);
-        }
+        LedgerEntry::Control(Control::Accept { position }) => write_control(bytes, ACTION_ACCEPT, *position),
+        LedgerEntry::Control(Control::Cut { position }) => write_control(bytes, ACTION_PAUSE, *position),
     }
+}
+
+fn write_control(bytes: &mut Vec<u8>, action: usize, position: i64) {
+    write_index(bytes, action);
+    write_long(bytes, 1);
+    write_long(bytes, position);
+    write_optional_text(bytes, None);
 }
 
 fn write_index(bytes: &mut Vec<u8>, index: usize) {
@@ -231,6 +236,7 @@ fn read_control(reader: &mut DatumReader<'_>) -> Result<Option<Control>, DatumEr
     reader.optional(DatumReader::text)?;
     match (action, position) {
         (ACTION_ACCEPT, Some(position)) => Ok(Some(Control::Accept { position })),
+        (ACTION_PAUSE, Some(position)) => Ok(Some(Control::Cut { position })),
         (ACTION_ACCEPT, None) => Err(reader.problem(DatumProblem::Meaning)),
         _ => Ok(None),
     }

@@ -100,6 +100,7 @@ fn entries() -> impl Strategy<Value = (LedgerClass, LedgerEntry)> {
             (LedgerClass::Progress, LedgerEntry::Progress(Progress { position, clean }))
         }),
         any::<i64>().prop_map(|position| (LedgerClass::Control, LedgerEntry::Control(Control::Accept { position }))),
+        any::<i64>().prop_map(|position| (LedgerClass::Control, LedgerEntry::Control(Control::Cut { position }))),
     ]
 }
 

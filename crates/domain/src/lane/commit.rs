@@ -86,7 +86,7 @@ impl Lane {
         match partition.phase {
             Phase::Starting => self.commit_if_due(now),
             Phase::Draining(Drain::Progress) => partition.phase = Phase::Draining(Drain::CommitDue),
-            Phase::Restoring | Phase::Reading | Phase::Stopped(_) | Phase::Refused | Phase::Draining(_) => {}
+            Phase::Restoring | Phase::Reading | Phase::Stopped | Phase::Refused | Phase::Draining(_) => {}
         }
     }
 
@@ -164,7 +164,7 @@ impl Lane {
             Phase::Starting
             | Phase::Restoring
             | Phase::Reading
-            | Phase::Stopped(_)
+            | Phase::Stopped
             | Phase::Refused
             | Phase::Draining(_) => {}
         }

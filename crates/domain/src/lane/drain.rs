@@ -32,7 +32,7 @@ impl Lane {
                 Phase::Reading => {
                     partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false, settles: true });
                 }
-                Phase::Starting | Phase::Stopped(_) => {
+                Phase::Starting | Phase::Stopped => {
                     partition.phase = Phase::Draining(Drain::Finishing { until, recalled: false, settles: false });
                 }
                 Phase::Restoring | Phase::Refused => idle.push(*number),
@@ -49,7 +49,7 @@ impl Lane {
             .iter()
             .filter_map(|(number, partition)| match partition.phase {
                 Phase::Draining(step) => Some((*number, step)),
-                Phase::Restoring | Phase::Starting | Phase::Reading | Phase::Stopped(_) | Phase::Refused => None,
+                Phase::Restoring | Phase::Starting | Phase::Reading | Phase::Stopped | Phase::Refused => None,
             })
             .collect();
         for (number, step) in &draining {

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     fingerprint::Fingerprint,
-    ledger::{LedgerClass, LedgerEntry, LedgerKey, LedgerRecord},
+    ledger::{Control, LedgerClass, LedgerEntry, LedgerKey, LedgerRecord},
+    limits,
     offsets::PartitionOffsets,
-    start::{Gap, Positions, resolve},
+    start::{Gap, Past, Positions, resolve},
 };
 
 impl Lane {
@@ -47,33 +48,54 @@ impl Lane {
         records.iter().filter(is_unmark).for_each(|record| self.acquit(number, record.key.fingerprint));
     }
 
-    /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more. An accept that
-    /// nobody needs is deleted, so that it opens no later gap.
+    /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more. One that reads has
+    /// used its accept or never needed it: it is deleted, so that it opens no later gap. Before it the cut that it
+    /// released, and no earlier: until the commit is back, only the cut keeps the next owner from reading on behind it.
     pub(super) fn look_at_accepts(&mut self, now: Now) {
         let accepted = self.partitions.iter().filter(|(_, partition)| partition.index.accepted.is_some());
         let accepted: Vec<i32> = accepted.map(|(number, _)| *number).collect();
         for number in accepted {
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
             match partition.phase {
-                Phase::Stopped(gap) if partition.running == 0 && partition.writing == 0 => {
+                Phase::Stopped if partition.running == 0 && partition.writing == 0 => {
                     self.commands.push(Command::Forget { partition: number });
                     self.restore(number);
-                    if let Some(partition) = self.partitions.get_mut(&number) {
-                        partition.stopped_before = Some(gap);
-                    }
                 }
                 Phase::Reading => {
                     partition.index.accepted = None;
-                    self.forget_accept(number, now);
+                    if partition.index.cut.take().is_some() {
+                        self.forget_control(number, LedgerKey::cut(), now);
+                    }
+                    self.forget_control(number, LedgerKey::accept(), now);
                 }
-                Phase::Stopped(_) | Phase::Restoring | Phase::Starting | Phase::Refused | Phase::Draining(_) => {}
+                Phase::Stopped | Phase::Restoring | Phase::Starting | Phase::Refused | Phase::Draining(_) => {}
             }
         }
     }
 
-    fn forget_accept(&mut self, number: i32, now: Now) {
-        let write = Write::Ledger { partition: number, key: LedgerKey::accept(), entry: None };
+    fn forget_control(&mut self, number: i32, key: LedgerKey, now: Now) {
+        let write = Write::Ledger { partition: number, key, entry: None };
         self.write(number, write, Purpose::Aside, now);
+    }
+
+    /// Retention must not take the cut of a partition that stands still.
+    pub(super) fn renew_cuts(&mut self, now: Now) {
+        let is_due = |partition: &Partition| {
+            let stopped = matches!(partition.phase, Phase::Stopped) && partition.index.cut.is_some();
+            stopped && limits::PROGRESS_RENEW_AFTER <= now.boot.since(partition.cut_at)
+        };
+        let due = self.partitions.iter().filter(|(_, partition)| is_due(partition));
+        let due: Vec<i32> = due.map(|(number, _)| *number).collect();
+        due.into_iter().for_each(|number| self.write_cut(number, now));
+    }
+
+    /// What stopped here a later owner may not see: it finds this and stops too.
+    fn write_cut(&mut self, number: i32, now: Now) {
+        let Some(partition) = self.partitions.get_mut(&number) else { return };
+        let Some(position) = partition.index.cut else { return };
+        partition.cut_at = now.boot;
+        let entry = Some(LedgerEntry::Control(Control::Cut { position }));
+        self.write(number, Write::Ledger { partition: number, key: LedgerKey::cut(), entry }, Purpose::Aside, now);
     }
 
     /// The receipt of what an earlier assignment of ours began has become durable.
@@ -105,28 +127,21 @@ impl Lane {
             return;
         };
         let progress = partition.index.progress;
-        // An accept is looked at once: used up, or of no use. The next one comes by the ledger's tail.
-        let accepted = partition.index.accepted.take();
-        let settled = progress.map(|progress| progress.position);
-        let reads_again = accepted.is_some() && partition.stopped_before.is_some_and(Gap::wants_reading_again);
-        let is_gap = reads_again || resolve(positions, settled, None, start).is_err();
-        let found = if reads_again { Ok(positions.low) } else { resolve(positions, settled, accepted, start) };
-        match found {
-            Err(gap) => self.stop_at(number, gap),
+        let past = partition.index.past();
+        let is_gap = resolve(positions, Past { accepted: None, ..past }, start).is_err();
+        match resolve(positions, past, start) {
+            Err(gap) => self.stop_at(number, gap, now),
             Ok(position) => {
                 partition.offsets = PartitionOffsets::starting_at(position);
                 partition.phase = Phase::Starting;
                 // An accepted position may lie below a progress of a topic that is no more.
-                partition.progress = settled.filter(|_| !is_gap);
+                partition.progress = past.progress.filter(|_| !is_gap);
                 partition.index.progress = progress.filter(|_| !is_gap);
                 if progress.is_some_and(|progress| !progress.clean) {
                     partition.suspect_until = Some(now.wall);
                     partition.suspects_left = suspects;
                 }
                 self.write_progress(number, false, now);
-                if accepted.is_some() {
-                    self.forget_accept(number, now);
-                }
             }
         }
     }
@@ -150,19 +165,24 @@ impl Lane {
     }
 
     /// Retention or a truncation overtook us: what was not read may be gone.
-    pub(super) fn out_of_range(&mut self, number: i32, position: i64, (low, end): (i64, i64)) {
+    pub(super) fn out_of_range(&mut self, number: i32, position: i64, (low, end): (i64, i64), now: Now) {
         if let Some(partition) = self.partitions.get(&number).filter(|partition| partition.is_reading()) {
             let handed_over = partition.offsets.next_unread();
-            self.stop_at(number, Gap::while_reading(position, handed_over, low, end));
+            self.stop_at(number, Gap::while_reading(position, handed_over, low, end), now);
         }
     }
 
     /// Loud, and nothing moves until an operator accepts: no reading, no commit. What runs may finish.
-    fn stop_at(&mut self, number: i32, gap: Gap) {
+    fn stop_at(&mut self, number: i32, gap: Gap, now: Now) {
         if let Some(partition) = self.partitions.get_mut(&number) {
-            partition.phase = Phase::Stopped(gap);
-            partition.index.accepted = None; // an accept that came before is not for this gap
+            partition.phase = Phase::Stopped;
+            let accepted = partition.index.accepted.take();
+            partition.index.cut = gap.cut_at().or(partition.index.cut);
             self.report(Report::PartitionStopped { partition: number, gap });
+            self.write_cut(number, now);
+            if accepted.is_some() {
+                self.forget_control(number, LedgerKey::accept(), now); // it came before: it is not for this gap
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use crate::{
     index::{ByFingerprint, LedgerIndex},
     limits,
     offsets::PartitionOffsets,
-    start::Gap,
     time::{BootTime, Timestamp},
 };
 
@@ -21,7 +20,7 @@ pub(super) enum Phase {
     /// Records come.
     Reading,
     /// Stopped at a gap, until `offsets accept`.
-    Stopped(Gap),
+    Stopped,
     /// Its topics break a promise.
     Refused,
     /// On the way out.
@@ -48,8 +47,6 @@ pub(super) struct Partition {
     pub phase: Phase,
     pub index: LedgerIndex,
     pub offsets: PartitionOffsets,
-    /// The accepted gap that the former look at it ended with.
-    pub stopped_before: Option<Gap>,
     /// Deliveries in hand, by identity: a twin is noticed here.
     pub in_hand: ByFingerprint<WorkId>,
     /// Paused because it holds as much as it may.
@@ -71,6 +68,8 @@ pub(super) struct Partition {
     pub progress_pending: bool,
     /// When it was last written; not on the wall clock, which may be set back.
     pub progress_at: BootTime,
+    /// When its cut was last written.
+    pub cut_at: BootTime,
     pub committed: Option<i64>,
 }
 
@@ -81,7 +80,6 @@ impl Partition {
             phase: Phase::Restoring,
             index: LedgerIndex::default(),
             offsets: PartitionOffsets::starting_at(0),
-            stopped_before: None,
             in_hand: ByFingerprint::default(),
             full: false,
             aside: VecDeque::new(),
@@ -93,6 +91,7 @@ impl Partition {
             progress: None,
             progress_pending: false,
             progress_at: BootTime::default(),
+            cut_at: BootTime::default(),
             committed: None,
         }
     }
@@ -117,7 +116,7 @@ impl Partition {
             Phase::Starting | Phase::Reading | Phase::Draining(_) => {
                 self.progress.map(|progress| progress.min(self.offsets.commit_position()))
             }
-            Phase::Restoring | Phase::Stopped(_) | Phase::Refused => None,
+            Phase::Restoring | Phase::Stopped | Phase::Refused => None,
         }
     }
 

@@ -45,13 +45,13 @@ impl Lane {
             partition: *number,
             committed: partition.committed,
             oldest_open: partition.offsets.oldest_open(),
-            stopped: matches!(partition.phase, Phase::Stopped(_) | Phase::Refused),
+            stopped: matches!(partition.phase, Phase::Stopped | Phase::Refused),
             refused: matches!(partition.phase, Phase::Refused),
             paused: match partition.phase {
                 Phase::Restoring | Phase::Starting => Some(PauseReason::Restoring),
                 Phase::Reading if partition.full => Some(PauseReason::Full),
                 Phase::Reading => held_back,
-                Phase::Stopped(_) | Phase::Refused | Phase::Draining(_) => None,
+                Phase::Stopped | Phase::Refused | Phase::Draining(_) => None,
             },
         };
         Snapshot {

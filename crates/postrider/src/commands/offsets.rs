@@ -1,4 +1,4 @@
-//! `postrider offsets accept`: goes on behind a gap that stopped a partition.
+//! `postrider offsets accept`: releases a partition that stopped at a gap.
 
 use anyhow::Context;
 use postrider_kafka::topics;
@@ -50,8 +50,10 @@ async fn accept(place: &Place, execute: bool, json: bool) -> anyhow::Result<()> 
             .with_context(|| format!("cannot accept the gap of lane {lane}, partition {partition}"))?;
     }
     if json {
-        let gap = gap.map(|gap| json!({ "detail": gap.to_string(), "position": position }));
-        let plan = json!({ "lane": lane.as_str(), "partition": partition, "gap": gap, "executed": execute });
+        let gap = gap.map(|gap| json!({ "detail": gap.to_string() }));
+        let plan = json!({
+            "lane": lane.as_str(), "partition": partition, "gap": gap, "position": position, "executed": execute
+        });
         return output::print_json(&plan);
     }
     let (found, end) = match (gap, execute) {
@@ -62,7 +64,7 @@ async fn accept(place: &Place, execute: bool, json: bool) -> anyhow::Result<()> 
         (None, true) => (NO_GAP.to_owned(), "accepted; an owner that has stopped looks again and goes on"),
         (None, false) => (
             NO_GAP.to_owned(),
-            "nothing was changed. If its owner has stopped at something it met while reading (its log says so), --execute lets it look again",
+            "nothing was changed. If its owner has stopped all the same (its log says so), --execute lets it look again",
         ),
     };
     output::print(&format!("lane {lane}, partition {partition}: {found}\nwould go on at offset {position}\n{end}\n"))

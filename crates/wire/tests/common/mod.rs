@@ -107,6 +107,7 @@ pub(crate) fn all() -> Vec<(&'static str, Sample)> {
             "ledger_control_accept",
             ledger(LedgerClass::Control, LedgerEntry::Control(Control::Accept { position: 1_000 })),
         ),
+        ("ledger_control_cut", ledger(LedgerClass::Control, LedgerEntry::Control(Control::Cut { position: 1_000 }))),
         ("dead_letter_full", Sample::DeadLetter(Box::new(full_letter()))),
         ("dead_letter_unreadable", Sample::DeadLetter(Box::new(unreadable_letter()))),
     ]

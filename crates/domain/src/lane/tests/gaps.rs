@@ -2,7 +2,7 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, mail, mail_settings, seconds},
+    words::{delivered, hours, mail, mail_settings, seconds},
 };
 use crate::{
     lane::{CommitPosition, Event, Report},
@@ -166,9 +166,84 @@ fn an_accept_releases_a_partition_whose_topic_has_grown_again() {
         lane.answer("c", delivered());
         lane.advance(seconds(3));
         assert_eq!(lane.position(), Some(3));
-        assert_eq!(lane.ledger_names().last().map(String::as_str), Some("receipt delivered"));
         assert!(!lane.snapshot().partitions[0].stopped);
     }
+}
+
+/// The next owner cannot see the cut, and would go on at the commit.
+#[test]
+fn a_cut_stops_the_next_owner_too_until_it_is_accepted() {
+    let mut lane = refused_at_two(0, 9);
+    lane.take_said();
+    lane.handle(Event::Revoked(vec![0]));
+    assert_eq!(lane.take_said(), ["forget 0", "release [0]"]);
+    lane.bounds = (0, 12);
+    let next = lane.successor();
+    assert_eq!(gap(&next), Some(Gap::Regrown { position: 2, low: 0, end: 12 }));
+    let mut next = next.successor();
+    assert_eq!((stopped(&next), next.take_said()), (1, vec!["restore 0".to_owned()]));
+
+    accept(&mut next, 2);
+    next.restore(0);
+    assert_eq!(next.take_said(), ["forget 0", "restore 0", "read 0 from 0"]);
+    next.polled([mail(0, "a"), mail(1, "b"), mail(2, "c")]);
+    next.answer("c", delivered());
+    next.advance(seconds(3));
+    assert!(next.ledger_names().ends_with(&["forget control".to_owned(), "forget control".to_owned()]));
+    let mut last = next.successor();
+    assert_eq!((stopped(&last), last.take_said()), (0, vec!["restore 0".to_owned(), "read 0 from 3".to_owned()]));
+}
+
+/// Only the cut keeps the next owner from going on at the old commit.
+#[test]
+fn an_accepted_cut_stands_until_the_commit_is_back() {
+    let mut lane = refused_at_two(0, 9);
+    accept(&mut lane, 2);
+    lane.kafka_answers = false;
+    lane.restore(0);
+    while !lane.writes.is_empty() {
+        lane.ack_next();
+    }
+    lane.advance(seconds(3));
+    assert_eq!((lane.position(), lane.commit.is_some()), (Some(2), true), "the commit is under way");
+    let mut next = lane.successor();
+    assert_eq!(next.take_said(), ["restore 0", "read 0 from 0"]);
+}
+
+#[test]
+fn a_death_before_the_cut_is_written_leaves_what_there_was() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a")]);
+    lane.answer("a", delivered());
+    lane.advance(seconds(3));
+    lane.bounds = (0, 9);
+    lane.kafka_answers = false;
+    lane.handle(Event::OutOfRange { partition: 0, position: 1, low: 0, end: 9 });
+    lane.take_said();
+    lane.handle(Event::Revoked(vec![0]));
+    assert_eq!(lane.take_said(), [""; 0], "a release in order waits for it");
+    let mut next = lane.successor();
+    assert_eq!(next.take_said(), ["restore 0", "read 0 from 1"]);
+}
+
+#[test]
+fn a_standing_cut_is_written_again_every_day() {
+    let mut lane = refused_at_two(0, 9);
+    let written = lane.ledger.len();
+    lane.freeze(hours(24));
+    lane.advance(seconds(2));
+    assert_eq!(lane.ledger.len(), written + 1);
+    assert_eq!(lane.ledger_names().last().map(String::as_str), Some("cut { position: 2 }"));
+}
+
+/// It came before somebody could have looked.
+#[test]
+fn an_accept_from_before_a_gap_does_not_release_the_next_owner() {
+    let mut lane = refused_at_two(0, 9);
+    accept(&mut lane, 2);
+    lane.restore(0);
+    lane.handle(Event::OutOfRange { partition: 0, position: 3, low: 0, end: 9 });
+    assert_eq!(stopped(&lane.successor()), 1);
 }
 
 #[test]
