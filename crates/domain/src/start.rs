@@ -161,15 +161,13 @@ pub fn commit_metadata(position: i64) -> String {
 /// A gap: records may be missing, so the partition must stop.
 pub fn resolve(positions: &Positions, past: Past, start: StartFrom) -> Result<i64, Gap> {
     let Past { progress, cut, accepted } = past;
+    let (low, high) = (positions.low, positions.high);
+    let accepted = accepted.filter(|at| (low..=high).contains(at));
     if let Some(position) = cut {
-        let gap = Gap::cut(position, positions.low, positions.high);
-        return accepted.map(|_| positions.low).ok_or(gap);
+        return accepted.map(|_| low).ok_or(Gap::cut(position, low, high));
     }
     let found = candidate(positions, progress, start).and_then(|at| within(positions, progress, at));
-    match (found, accepted) {
-        (Err(_), Some(at)) if (positions.low..=positions.high).contains(&at) => Ok(at),
-        (found, _) => found,
-    }
+    found.or_else(|gap| accepted.ok_or(gap))
 }
 
 fn candidate(positions: &Positions, progress: Option<i64>, start: StartFrom) -> Result<i64, Gap> {
@@ -268,6 +266,8 @@ mod tests {
         assert_eq!(resolve(&short, cut, StartFrom::Earliest), Err(beyond));
         let accepted = Past { accepted: Some(50), ..cut };
         assert_eq!(resolve(&positions, accepted, StartFrom::Earliest), Ok(10));
+        let before = Past { accepted: Some(9), ..cut };
+        assert_eq!(resolve(&positions, before, StartFrom::Earliest), Err(regrown), "more has vanished since");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!   loss or a copy excuses another.
 //! - P2: a copy beyond the first has a cause: a death, a loss or a lost reply before the receipt was durable.
 //! - P3: no commit and no progress ever passes work that is not durably settled.
-//! - P6: nobody reads on behind unsettled work, unless an operator accepted the gap.
+//! - P6: nobody reads on behind unsettled work, nor where an owner before met a lost end, unless an operator accepted it.
 
 mod checks;
 mod group;
@@ -116,6 +116,10 @@ pub(super) enum Action {
         p: usize,
         count: i64,
     },
+    /// The broker refuses the position of the one who reads: the topic lost its end and has grown again.
+    Cut {
+        p: usize,
+    },
     Accept {
         p: usize,
     },
@@ -162,6 +166,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => at().prop_map(|at| Action::Stop { at }),
         1 => (p(), 0..12usize).prop_map(|(p, to)| Action::MoveCommit { p, to }),
         1 => (p(), 1..3i64).prop_map(|(p, count)| Action::DropHead { p, count }),
+        1 => p().prop_map(|p| Action::Cut { p }),
         1 => p().prop_map(|p| Action::Accept { p }),
     ]
 }

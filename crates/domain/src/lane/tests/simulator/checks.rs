@@ -2,9 +2,19 @@
 
 use super::{
     kafka::PARTITIONS,
-    world::{PROCESSES, World},
+    world::{PROCESSES, World, number},
 };
-use crate::{dead_letter::DeadLetter, fingerprint::Fingerprint, outcome::Outcome};
+use crate::{
+    dead_letter::DeadLetter, fingerprint::Fingerprint, index::LedgerIndex, ledger::LedgerRecord, outcome::Outcome,
+    start::Past,
+};
+
+/// What a ledger says of where to go on.
+pub(super) fn past(records: &[LedgerRecord]) -> Past {
+    let mut index = LedgerIndex::default();
+    records.iter().for_each(|record| index.apply(record));
+    index.past()
+}
 
 impl World {
     /// P2.
@@ -71,6 +81,14 @@ impl World {
         self.stopped[p] = false;
         self.processes[at].paused.remove(&p);
         self.processes[at].reads.insert(p, offset);
+    }
+
+    /// P6: a cut that nobody accepted stops every owner.
+    pub(super) fn check_restored(&self, at: usize, p: usize, past: Past) {
+        let snapshot = self.processes[at].lane.snapshot(self.now());
+        let held = snapshot.partitions.iter().find(|held| held.partition == number(p));
+        let must_stop = past.cut.is_some() && past.accepted.is_none();
+        assert!(!must_stop || held.is_none_or(|held| held.stopped), "P6: partition {p} is read on behind {past:?}");
     }
 
     /// Quiet weather: one healthy owner, everything is answered, an operator looks after gaps.

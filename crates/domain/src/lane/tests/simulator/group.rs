@@ -133,6 +133,13 @@ impl World {
         }
     }
 
+    pub(super) fn cut(&mut self, p: usize) {
+        let Some(at) = self.owners[p] else { return };
+        let Some(position) = self.processes[at].reads.remove(&p) else { return };
+        let (low, end) = (self.kafka.low[p], self.kafka.end(p));
+        self.feed(at, Event::OutOfRange { partition: number(p), position, low, end });
+    }
+
     /// An operator accepts that what left the topic is gone; what is still there is to be sent.
     pub(super) fn accept(&mut self, p: usize) {
         if !self.stopped[p] {

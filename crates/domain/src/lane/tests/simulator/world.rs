@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Action,
+    checks::past,
     kafka::{Kafka, PARTITIONS, wall},
     process::{Process, Queue, Running},
 };
@@ -103,6 +104,7 @@ impl World {
             Action::DropHead { p, count } => {
                 self.kafka.low[p] = (self.kafka.low[p] + count).min(self.kafka.end(p));
             }
+            Action::Cut { p } => self.cut(p),
             Action::Accept { p } => self.accept(p),
         }
     }
@@ -359,6 +361,7 @@ impl World {
     pub(super) fn restore(&mut self, at: usize) {
         let Some((p, epoch)) = self.processes[at].restoring.pop_first() else { return };
         let records = self.kafka.ledger[p].clone();
+        let past = past(&records);
         let ledger_high = i64::try_from(records.len()).expect("a short ledger");
         self.processes[at].tails.insert(p, (epoch, records.len()));
         self.processes[at].fences[p] = self.processes[at].youngest;
@@ -371,6 +374,7 @@ impl World {
             ledger_high,
         };
         self.feed(at, Event::Restored { partition: number(p), epoch, positions });
+        self.check_restored(at, p, past);
     }
 }
 
