@@ -167,7 +167,9 @@ impl Lane {
     /// Retention or a truncation overtook us: what was not read may be gone.
     pub(super) fn out_of_range(&mut self, number: i32, position: i64, (low, end): (i64, i64), now: Now) {
         if let Some(partition) = self.partitions.get(&number).filter(|partition| partition.is_reading()) {
-            let handed_over = partition.offsets.next_unread();
+            let (open, handed_over) = (partition.offsets.commit_position(), partition.offsets.next_unread());
+            // What waits below has vanished too, and an accept forgets it: the line and the accept's plan name it.
+            let handed_over = if handed_over < low { open } else { handed_over };
             self.stop_at(number, Gap::while_reading(position, handed_over, low, end), now);
         }
     }
