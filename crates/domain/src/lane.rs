@@ -137,6 +137,7 @@ impl Lane {
     fn tick(&mut self, now: Now) {
         self.write_again();
         self.wake(now);
+        self.look_for_room(now);
         self.look_at_accepts(now);
         self.renew_cuts(now);
         self.commit_if_due(now);

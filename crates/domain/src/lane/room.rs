@@ -4,6 +4,10 @@
 use super::{Arrived, Command, Lane, Now, partition::Partition};
 use crate::limits;
 
+/// A full partition goes on when more than this part of its share is free: not with each delivery that ends, because
+/// to pause throws away what was fetched.
+const ROOM_PART: usize = 8;
+
 /// The limits of a lane.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -57,7 +61,15 @@ impl Lane {
         }
     }
 
-    /// At half its share it goes on: first with what was kept aside, then, if that does not fill it again, with its source.
+    /// Work that ends is not all that makes room: a share grows when other partitions go.
+    pub(super) fn look_for_room(&mut self, now: Now) {
+        let full: Vec<i32> =
+            self.partitions.iter().filter(|(_, partition)| partition.full).map(|(number, _)| *number).collect();
+        full.into_iter().for_each(|number| self.resume_if_room(number, now));
+    }
+
+    /// With a little room it goes on: first with what was kept aside, then, if that does not fill it again, with its
+    /// source. With more it would wait for a stopped destination, whose work holds the rest, and so would all others.
     pub(super) fn resume_if_room(&mut self, number: i32, now: Now) {
         let (deliveries, bytes) = self.share();
         let has_room = |lane: &Self, share| {
@@ -65,7 +77,7 @@ impl Lane {
             partition
                 .is_some_and(|partition| partition.full && partition.is_reading() && partition.holds_less_than(share))
         };
-        if !has_room(self, (deliveries / 2, bytes / 2)) {
+        if !has_room(self, (deliveries - deliveries / ROOM_PART, bytes - bytes / ROOM_PART)) {
             return;
         }
         while has_room(self, (deliveries, bytes)) {

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{
     harness::LaneUnderTest,
-    words::{Draft, delivered, garbage, hours, mail, mail_settings, seconds, unknown},
+    words::{
+        Draft, delivered, garbage, hours, mail, mail_settings, minutes, misconfigured, seconds, slack, slack_settings,
+        unknown,
+    },
 };
 use crate::{
     lane::{Event, PauseReason, Write},
@@ -189,6 +192,48 @@ fn what_is_kept_aside_is_the_next_owners_after_a_revoke() {
     let mut next = lane.successor();
     next.polled((open..30).map(newsletter));
     assert_eq!(next.attempts.len(), 30 * limits::RECIPIENTS_MAX - begun.len());
+}
+
+/// A stopped destination keeps what waits for it, and no more: the rest of the room is the others'.
+#[test]
+fn a_stopped_destination_that_holds_half_the_room_does_not_hold_up_the_others() {
+    let mut settings = slack_settings();
+    settings.retry.delay_min = minutes(1);
+    let mut lane = LaneUnderTest::reading_with(settings);
+    lane.lane.bounds.deliveries = 1_000;
+    let event = |offset: i64, to: &str| slack(offset, &offset.to_string(), to);
+    lane.polled([event(0, "ops")]);
+    lane.answer("ops", misconfigured());
+    lane.polled((1..600).map(|offset| event(offset, "ops")));
+    lane.answer("ops", misconfigured()); // the probe
+    lane.take_said();
+    lane.polled((600..1_000).map(|offset| event(offset, "sales")));
+    assert_eq!(lane.take_said(), ["pause [0]"]);
+    lane.polled([event(1_000, "sales")]);
+    for _ in 600..=1_000 {
+        lane.answer("sales", delivered());
+    }
+    assert_eq!(lane.take_said(), ["resume [0]"]);
+    lane.polled([event(1_001, "sales")]);
+    assert_eq!(lane.running(), ["sales"]);
+}
+
+#[test]
+fn a_full_partition_goes_on_when_its_share_grows() {
+    let mut lane = LaneUnderTest::reading();
+    lane.assign(1);
+    lane.advance(seconds(1));
+    lane.lane.bounds.deliveries = 1_000;
+    let later = lane.now().wall.after(hours(1));
+    let waits = |offset: i64| mail(offset, &offset.to_string()).with(|event| event.not_before = Some(later));
+    lane.take_said();
+    lane.polled((0..501).map(waits));
+    assert_eq!(lane.take_said(), ["pause [0]"]);
+    lane.handle(Event::Revoked(vec![1]));
+    lane.advance(seconds(3));
+    assert_eq!(lane.take_said(), ["forget 1", "release [1]", "resume [0]"]);
+    lane.polled([mail(501, "now")]);
+    assert_eq!(lane.running(), ["now"]);
 }
 
 /// A later copy of what has a receipt sends nothing, but its receipts are written again: they count, too.
