@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Attempt, Command, Lane, Now, PauseReason, Report,
     admit::dead,
+    partition::Phase,
     work::{Ending, Inherited, State, WorkId},
 };
 use crate::{
@@ -64,14 +65,15 @@ impl Lane {
         for destination in 0..self.destinations.len() {
             let gate = &self.destinations[destination];
             let is_gated = gate.is_gated(now.wall);
+            let is_held = is_gated || !self.quarantine_is_free();
             if !is_gated && gate.suspects.is_empty() {
                 continue;
             }
             let gated = is_gated.then_some(&gate.ready).into_iter().flatten();
             let held = gate.suspects.iter().chain(gated).copied();
-            let overdue: Vec<WorkId> = held.filter(|id| self.overdue(*id, now).is_some()).collect();
+            let overdue: Vec<WorkId> = held.filter(|id| self.overdue(*id, is_held, now).is_some()).collect();
             for id in overdue {
-                if let Some(ending) = self.overdue(id, now) {
+                if let Some(ending) = self.overdue(id, is_held, now).filter(|_| self.takes_over(id, now)) {
                     self.end(id, ending, now);
                 }
             }
@@ -82,20 +84,17 @@ impl Lane {
         }
     }
 
-    fn overdue(&self, id: WorkId, now: Now) -> Option<Ending> {
-        let work = self.work.get(&id)?;
-        if work.state != State::Ready || work.inherited.is_some() {
-            return None; // a former owner's receipt may say otherwise
-        }
+    /// How it ends without a further attempt, if so. What comes late, was never attempted, and that nothing holds up,
+    /// is attempted.
+    fn overdue(&self, id: WorkId, is_held: bool, now: Now) -> Option<Ending> {
+        let work = self.work.get(&id).filter(|work| work.state == State::Ready)?;
         if work.expires_at().is_some_and(|expires_at| expires_at <= now.wall) {
             return Some(Ending { outcome: Outcome::Expired, dead: None, reason: None });
         }
         if self.settings.retry.unknown_retries < work.unknowns {
             return Some(dead(DeadReason::Unknown, "the provider's reply was lost, and no receipt came since".into()));
         }
-        let attempted_or_gated =
-            0 < work.attempts || work.destination().is_some_and(|at| self.destinations[at].is_gated(now.wall));
-        (attempted_or_gated && work.keep_until <= now.wall).then(|| {
+        ((0 < work.attempts || is_held) && work.keep_until <= now.wall).then(|| {
             dead(DeadReason::Retention, "its event was about to leave the topic before it could be settled".into())
         })
     }
@@ -131,32 +130,52 @@ impl Lane {
         if !self.takes_over(id, now) {
             return;
         }
-        if let Some(ending) = self.overdue(id, now) {
+        let is_held = self.destinations[destination].is_gated(now.wall);
+        if let Some(ending) = self.overdue(id, is_held, now) {
             self.end(id, ending, now);
         } else {
             self.start(id, destination, now);
         }
     }
 
-    /// Whether nothing of a former owner stands in the way. Its pointer is written again first and waited for on the
-    /// ledger's tail: a receipt that it still wrote stands before that, so it has been read by then.
+    /// Whether it is ours to decide: no receipt has come, and nothing of a former owner stands in the way. Its pointer is
+    /// written again first and waited for on the ledger's tail: a receipt that it still wrote stands before that, so it
+    /// has been read by then.
     fn takes_over(&mut self, id: WorkId, now: Now) -> bool {
         let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Ready) else { return false };
-        let read_back = self.partitions.get(&work.partition).and_then(|held| held.index.parked(&work.id()));
-        match (work.inherited, read_back) {
-            (None, _) | (Some(_), None) => return true, // nothing there, or a receipt, which `start` looks at
-            (Some(Inherited::Rewritten(due)), Some(parked)) if parked.due == due => {
+        let held = self.partitions.get(&work.partition);
+        let Some(partition) = held.filter(|held| !matches!(held.phase, Phase::Draining(_))) else {
+            return false; // it stays open and is dropped with the partition
+        };
+        if partition.index.receipt(&work.id()).is_some() {
+            self.yield_to_receipt(id, now);
+            return false;
+        }
+        let (Some(inherited), Some(parked)) = (work.inherited, partition.index.parked(&work.id())) else {
+            work.inherited = None;
+            return true;
+        };
+        let mut look_at = now.wall.after(LOOK_AGAIN_AFTER);
+        match inherited {
+            Inherited::Rewritten { due, .. } if parked.due == due => {
                 work.inherited = None;
                 return true;
             }
-            (Some(Inherited::Rewritten(_)), Some(_)) => {}
-            (Some(Inherited::Found(found)), Some(_)) => {
+            Inherited::Rewritten { found, .. } if parked.due == found => {} // ours has not been read yet
+            Inherited::Found(found) if parked.due == found => {
                 let due = now.wall.max(found.after(Duration::from_millis(1)));
-                work.inherited = Some(Inherited::Rewritten(due));
+                work.inherited = Some(Inherited::Rewritten { found, due });
                 self.park_unknown(id, due, now);
             }
+            Inherited::Rewritten { .. } | Inherited::Found(_) => {
+                // Another one of theirs, late: what it tells of may still be under way.
+                work.attempts = work.attempts.max(parked.attempts);
+                work.unknowns = work.unknowns.max(parked.unknowns);
+                work.inherited = Some(Inherited::Found(parked.due));
+                look_at = look_at.max(parked.due);
+            }
         }
-        self.wait_until(id, now.wall.after(LOOK_AGAIN_AFTER));
+        self.wait_until(id, look_at);
         false
     }
 
@@ -164,14 +183,9 @@ impl Lane {
         let Some(work) = self.work.get_mut(&id).filter(|work| work.state == State::Ready) else { return };
         let Some(partition) = self.partitions.get_mut(&work.partition).filter(|partition| partition.is_reading())
         else {
-            return; // draining: it stays open and is dropped with the partition
+            return; // stopped: it stays open and is dropped with the partition
         };
-        let fingerprint = work.id();
-        if partition.index.receipt(&fingerprint).is_some() {
-            self.yield_to_receipt(id, now);
-            return;
-        }
-        if work.pointer_pending || self.attempted.get(&fingerprint).is_some_and(|other| *other != id) {
+        if work.pointer_pending || self.attempted.get(&work.id()).is_some_and(|other| *other != id) {
             self.wait_until(id, now.wall.after(LOOK_AGAIN_AFTER));
             return;
         }

@@ -21,7 +21,7 @@ pub(super) struct Quarantine {
 
 impl Lane {
     /// A turn lasts until the attempt has ended and its mark is gone: a death after that is somebody else's.
-    fn quarantine_is_free(&self) -> bool {
+    pub(super) fn quarantine_is_free(&self) -> bool {
         let held = self.quarantine.work.and_then(|id| self.work.get(&id));
         held.is_none_or(|work| !work.marked && !work.is_running())
     }

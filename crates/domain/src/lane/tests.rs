@@ -7,6 +7,7 @@ mod harness;
 mod identity;
 mod lease;
 mod memory;
+mod overdue;
 mod restart;
 mod retry;
 mod simulator;

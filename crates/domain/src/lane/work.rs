@@ -43,8 +43,8 @@ pub(super) enum State {
 pub(super) enum Inherited {
     /// As it was found.
     Found(Timestamp),
-    /// Written again with this due time; once that is read back, everything before it has been read, too.
-    Rewritten(Timestamp),
+    /// Written again with a due time of its own; once that is read back, everything before it has been read, too.
+    Rewritten { found: Timestamp, due: Timestamp },
 }
 
 /// How a delivery ends, decided but not yet durable.
