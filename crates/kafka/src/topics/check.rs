@@ -49,13 +49,15 @@ pub async fn check(kafka: &KafkaSettings, plan: &TopicPlan) -> Result<Vec<Proble
     Ok(look(kafka, plan).await?.0)
 }
 
-/// The problems, and how long the events are kept in milliseconds: as wished, or longer where somebody set it so by hand.
+/// The problems, and how long the events are really kept in milliseconds: somebody may have set it by hand.
 async fn look(kafka: &KafkaSettings, plan: &TopicPlan) -> Result<(Vec<Problem>, i64), KafkaError> {
     let names: Vec<String> = plan.specs(0).into_iter().map(|spec| spec.name).collect();
     let cluster = Cluster::ask(kafka, &names).await?;
     let events = cluster.topics.get(&plan.events);
-    let events_ms = events.map_or(0, |topic| topic.number("retention.ms")).max(plan.retention_ms());
-    let problems = plan.specs(events_ms).into_iter().flat_map(|spec| problems(&cluster, events, &spec));
+    let told = events.map(|topic| topic.number("retention.ms")).filter(|events_ms| 0 < *events_ms);
+    let events_ms = told.unwrap_or(plan.retention_ms());
+    let specs = plan.specs(events_ms.max(plan.retention_ms()));
+    let problems = specs.into_iter().flat_map(|spec| problems(&cluster, events, &spec));
     Ok((problems.collect(), events_ms))
 }
 

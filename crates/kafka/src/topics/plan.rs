@@ -92,10 +92,12 @@ impl TopicPlan {
         self.kept(self.retention_ms())
     }
 
-    /// How long the topics keep things, if events are kept for `events_ms`.
+    /// How long the topics keep things, if events are kept for `events_ms`. Where that is shorter than wished, receipts
+    /// are kept as wished all the same, but an event must be settled before it goes.
     pub(super) fn kept(&self, events_ms: i64) -> Kept {
         let duration = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-        Kept { events: duration(events_ms), receipts: duration(self.ledger_retention_ms(events_ms)) }
+        let receipts = self.ledger_retention_ms(events_ms.max(self.retention_ms()));
+        Kept { events: duration(events_ms), receipts: duration(receipts) }
     }
 
     /// How long a ledger must keep its receipts in milliseconds, if events are kept for `events_ms`.

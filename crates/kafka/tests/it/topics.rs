@@ -113,3 +113,29 @@ async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
     let described = kafka.tool("org.apache.kafka.tools.TopicCommand", &["--describe", "--topic", &ledger]).unwrap();
     assert!(described.contains("segment.bytes=104857600") && described.contains("PartitionCount: 2"), "{described}");
 }
+
+/// It works, but what is held back must be settled before its event goes, not a week later.
+#[tokio::test]
+async fn a_topic_that_keeps_its_events_shorter_than_wished_is_believed() {
+    let kafka = RealKafka::shared();
+    let settings = settings(kafka.bootstrap_servers());
+    let plan = plan(kafka.unique("shorter"));
+    apply(&settings, &plan, false).await.unwrap();
+    for (retention, events) in [("86400000", DAY), ("-1", Duration::from_millis(u64::MAX / 2))] {
+        let change = format!("retention.ms={retention}");
+        let entity = ["--alter", "--entity-type", "topics", "--entity-name", &plan.events, "--add-config", &change];
+        kafka.tool("kafka.admin.ConfigCommand", &entity).unwrap();
+        let believed = async {
+            loop {
+                let LaneTopics { refused, kept } = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap();
+                if kept.events == events {
+                    break (refused, kept);
+                }
+            }
+        };
+        let shown_within = Duration::from_secs(30); // a broker tells of it some time after the controller
+        let (refused, kept) = tokio::time::timeout(shown_within, believed).await.expect("the lane believes it");
+        assert!(plan.kept_as_planned().receipts <= kept.receipts, "{kept:?}");
+        assert_eq!(refused.is_empty(), events == DAY, "for ever is longer than the ledger keeps receipts: {refused:?}");
+    }
+}
