@@ -11,6 +11,7 @@ mod command;
 mod commit;
 mod destination;
 mod dispatch;
+mod doubt;
 mod drain;
 mod event;
 mod letters;

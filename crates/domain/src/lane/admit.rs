@@ -205,8 +205,6 @@ impl Lane {
             deaths: None,
             marked: false,
             first_at: None,
-            refused_at: None,
-            throttled_at: None,
             wanted_at: record.first_appended_at(),
             stopped_before: std::time::Duration::ZERO,
             keep_until,

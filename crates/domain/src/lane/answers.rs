@@ -20,7 +20,7 @@ impl Lane {
         if let Some(failure) = answer.failure() {
             work.last_answer = Some(failure.answer.clone());
         }
-        let answer = self.blame(id, answer);
+        let answer = self.blame(id, answer, now);
         self.vacate(id);
         self.open_or_close_gate(id, &answer, now);
         if self.is_ours(id) {
@@ -48,12 +48,12 @@ impl Lane {
                 self.end(id, Ending { outcome: Outcome::Delivered, dead: None, reason: None }, now);
             }
             Answer::NotPermitted => {
-                self.unmark(id, now);
+                self.unmark_untried(id, now);
                 self.make_ready_first(id);
             }
             Answer::Misconfigured { .. } => {
                 self.unmark(id, now);
-                self.wait_until(id, now.wall.after(self.stands_back(id)));
+                self.wait_until(id, now.wall.after(self.stands_back(id, now)));
             }
             Answer::Throttled { failure, .. } => {
                 self.unmark(id, now);
@@ -79,9 +79,11 @@ impl Lane {
     }
 
     /// Throttled: the destination waits, the delivery behind the others: one that alone is throttled again and again must
-    /// not stand in front of them. And not for ever.
+    /// not stand in front of them. It waits by itself while the others are served. And not for ever.
     fn hold(&mut self, id: WorkId, failure: &Failure, now: Now) {
+        let is_gated = self.is_gated(id, now);
         match self.next_attempt(id, None, now) {
+            Next::After(_) if !is_gated => self.wait_until(id, now.wall.after(self.stands_back(id, now))),
             Next::After(_) => self.make_ready(id),
             Next::GiveUp => self.end(id, dead(DeadReason::GaveUp, failure.answer.clone()), now),
         }

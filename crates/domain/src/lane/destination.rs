@@ -1,9 +1,10 @@
 //! A destination: its queues, its gates, and what an answer says of everybody who goes the same way.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     Lane, Now, Report,
+    doubt::{Doubts, Proofs},
     work::{Work, WorkId},
 };
 use crate::{
@@ -31,9 +32,11 @@ pub(super) struct DestinationState {
     /// All the time it was stopped before.
     pub stopped_total: Duration,
     /// Answers that showed that it works.
-    proofs: u64,
-    /// One delivery was refused for what may be everybody's trouble, and no proof came since.
-    doubted: bool,
+    proofs: Proofs,
+    /// Who was refused as if we were misconfigured.
+    refused: Doubts,
+    /// Who was told of a limit without a time.
+    limited: Doubts,
 }
 
 impl DestinationState {
@@ -48,8 +51,9 @@ impl DestinationState {
             stopped_since: None,
             probe_at: Timestamp::default(),
             stopped_total: Duration::ZERO,
-            proofs: 0,
-            doubted: false,
+            proofs: Proofs::default(),
+            refused: Doubts::default(),
+            limited: Doubts::default(),
         }
     }
 
@@ -68,6 +72,10 @@ impl DestinationState {
         if work.may_have_killed() { &mut self.suspects } else { &mut self.ready }
     }
 
+    fn throttle(&mut self, until: Timestamp) {
+        self.throttled_until = self.throttled_until.max(until);
+    }
+
     pub(super) fn takes_one(&self, now: Timestamp) -> bool {
         let open = self.throttled_until <= now && (self.stopped_since.is_none() || self.probe_at <= now);
         open && self.running < self.capacity
@@ -75,14 +83,14 @@ impl DestinationState {
 }
 
 impl Lane {
-    /// What is said of everybody is this delivery's own trouble once others were served since it was first told so: a
-    /// relay may want credentials, or have a limit, for one recipient alone. A limit with a time is the destination's word.
-    pub(super) fn blame(&mut self, id: WorkId, answer: Answer) -> Answer {
-        let Some(work) = self.work.get_mut(&id) else { return answer };
-        let Some(destination) = work.destination().map(|at| &self.destinations[at]) else { return answer };
-        let (said_at, failure) = match &answer {
-            Answer::Misconfigured { failure } => (&mut work.refused_at, failure),
-            Answer::Throttled { failure, retry_after: None } => (&mut work.throttled_at, failure),
+    /// What is said of everybody is this recipient's own trouble once others were served since it was last told so. Not
+    /// while the destination is stopped: nobody pays for that. A limit with a time is the destination's word.
+    pub(super) fn blame(&mut self, id: WorkId, answer: Answer, now: Now) -> Answer {
+        let Some((at, recipient)) = self.way_of(id) else { return answer };
+        let gate = &mut self.destinations[at];
+        let (doubts, failure) = match &answer {
+            Answer::Misconfigured { failure } => (&mut gate.refused, failure),
+            Answer::Throttled { failure, retry_after: None } => (&mut gate.limited, failure),
             Answer::Throttled { .. }
             | Answer::Delivered { .. }
             | Answer::Transient { .. }
@@ -90,7 +98,8 @@ impl Lane {
             | Answer::Unknown { .. }
             | Answer::NotPermitted => return answer,
         };
-        if *said_at.get_or_insert(destination.proofs) < destination.proofs {
+        doubts.note(&recipient, &gate.proofs, now.wall);
+        if gate.stopped_since.is_none() && doubts.is_own(&recipient) {
             return Answer::Transient { failure: failure.clone(), retry_after: None };
         }
         answer
@@ -98,37 +107,33 @@ impl Lane {
 
     /// A gate follows from every answer: throttled, stopped, or working again.
     pub(super) fn open_or_close_gate(&mut self, id: WorkId, answer: &Answer, now: Now) {
-        let Some(at) = self.work.get(&id).and_then(Work::destination) else { return };
+        let Some((at, recipient)) = self.way_of(id) else { return };
         let delay_min = self.settings.retry.delay_min;
         let gate = &mut self.destinations[at];
         match answer {
-            Answer::Throttled { retry_after, .. } => {
-                let until = now.wall.after(retry_after.unwrap_or(delay_min));
-                gate.throttled_until = gate.throttled_until.max(until);
-                self.resume_destination(at, now);
+            Answer::Throttled { retry_after: Some(wait), .. } => gate.throttle(now.wall.after(*wait)),
+            Answer::Throttled { retry_after: None, .. } => {
+                if gate.limited.is_everybodys(&recipient, &gate.proofs, now.wall) {
+                    gate.throttle(now.wall.after(delay_min));
+                }
             }
-            Answer::Misconfigured { failure } => self.refused_by(at, failure, now),
-            Answer::Transient { failure, .. } if proves_nothing(failure.reason) => {}
-            Answer::Permanent { failure } if proves_nothing(failure.reason) => {
-                gate.probe_at = now.wall; // perhaps it was never asked: the next may ask
+            Answer::Misconfigured { failure } => self.refused_by(at, &recipient, failure, now),
+            Answer::Delivered { .. } => self.proved(at, &recipient, now),
+            Answer::Permanent { failure } | Answer::Transient { failure, .. } if proves(failure.reason) => {
+                self.proved(at, &recipient, now);
             }
-            Answer::Delivered { .. } | Answer::Permanent { .. } | Answer::Unknown { .. } | Answer::Transient { .. } => {
-                gate.proofs += 1;
-                self.resume_destination(at, now);
-            }
-            Answer::NotPermitted => {}
+            Answer::Permanent { .. } => gate.probe_at = now.wall, // perhaps it was never asked: the next may ask
+            Answer::Transient { .. } | Answer::Unknown { .. } | Answer::NotPermitted => {}
         }
     }
 
-    /// One that worked before stops at the second refusal in a row: the first may concern one recipient. Stopped, it is
-    /// asked once more at once, by another delivery if there is one, then every minute.
-    fn refused_by(&mut self, at: usize, failure: &Failure, now: Now) {
+    /// One that worked before stops when a second recipient is refused, too: the first refusal may concern one alone.
+    /// Stopped, it is asked once more at once, by another delivery if there is one, then every minute.
+    fn refused_by(&mut self, at: usize, recipient: &str, failure: &Failure, now: Now) {
         let gate = &mut self.destinations[at];
         if gate.stopped_since.is_some() {
             gate.probe_at = now.wall.after(limits::PROBE_EVERY);
-        } else if 0 < gate.proofs && !gate.doubted {
-            gate.doubted = true;
-        } else {
+        } else if gate.refused.is_everybodys(recipient, &gate.proofs, now.wall) {
             gate.stopped_since = Some(now.wall);
             gate.probe_at = now.wall;
             let destination = gate.name.clone();
@@ -136,16 +141,35 @@ impl Lane {
         }
     }
 
-    /// How long a delivery that was refused for everybody's sake stands back: the others ask meanwhile.
-    pub(super) fn stands_back(&self, id: WorkId) -> Duration {
-        let at = self.work.get(&id).and_then(Work::destination);
-        let is_stopped = at.is_some_and(|at| self.destinations[at].stopped_since.is_some());
-        if is_stopped { limits::PROBE_EVERY } else { self.settings.retry.delay_min }
+    /// How long a delivery that was refused or limited for everybody's sake stands back: the others ask meanwhile. Is it
+    /// the only one, it asks less and less often.
+    pub(super) fn stands_back(&self, id: WorkId, now: Now) -> Duration {
+        let delay_min = self.settings.retry.delay_min;
+        let Some((at, recipient)) = self.way_of(id) else { return delay_min };
+        let gate = &self.destinations[at];
+        if gate.stopped_since.is_some() {
+            return limits::PROBE_EVERY;
+        }
+        let lasted = gate.refused.lasted(&recipient, now.wall).max(gate.limited.lasted(&recipient, now.wall));
+        lasted.min(limits::PROBE_EVERY).max(delay_min)
     }
 
-    fn resume_destination(&mut self, at: usize, now: Now) {
+    /// Its destination is stopped or throttled.
+    pub(super) fn is_gated(&self, id: WorkId, now: Now) -> bool {
+        self.way_of(id).is_some_and(|(at, _)| self.destinations[at].is_gated(now.wall))
+    }
+
+    /// The destination that this work goes to, and whom it shall reach.
+    fn way_of(&self, id: WorkId) -> Option<(usize, Arc<str>)> {
+        let work = self.work.get(&id)?;
+        Some((work.destination()?, Arc::clone(&work.delivery()?.recipient)))
+    }
+
+    fn proved(&mut self, at: usize, recipient: &Arc<str>, now: Now) {
         let gate = &mut self.destinations[at];
-        gate.doubted = false;
+        gate.proofs.add(recipient);
+        gate.refused.dispel(recipient);
+        gate.limited.dispel(recipient);
         if gate.stopped_since.is_some() {
             gate.stopped_total = gate.stopped_for(now.wall);
             gate.stopped_since = None;
@@ -155,20 +179,8 @@ impl Lane {
     }
 }
 
-/// Failures that come before our credentials are looked at, or that may be found without asking the provider at all: they
-/// do not show that a destination works.
-fn proves_nothing(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Connect
-            | Reason::Timeout
-            | Reason::Disconnected
-            | Reason::Tls
-            | Reason::Auth
-            | Reason::Protocol
-            | Reason::RateLimited
-            | Reason::InvalidMessage
-            | Reason::InvalidAddress
-            | Reason::Bug
-    )
+/// Failures that show that a destination works: it has let us in, looked at the recipient, and its trouble is there. All
+/// others may come before our credentials are looked at, without asking the provider at all, or be about us.
+fn proves(reason: Reason) -> bool {
+    matches!(reason, Reason::UnknownRecipient | Reason::MailboxFull | Reason::TryLater)
 }

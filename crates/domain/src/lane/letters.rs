@@ -54,9 +54,12 @@ impl Lane {
     }
 
     /// As [`drop_letters`](Self::drop_letters), while the partition is still ours: how often a lost reply was risked is
-    /// put on record, or the next owner would risk it anew.
+    /// put on record, or the next owner would risk it anew; and a mark goes, for what was answered has killed nobody.
     pub(super) fn hand_on_letters(&mut self, number: i32, now: Now) {
         for id in self.take_letters(number) {
+            if self.work.get(&id).is_some_and(|work| work.marked) {
+                self.unmark(id, now);
+            }
             if self.work.get(&id).is_some_and(|work| 0 < work.unknowns) {
                 self.park_unknown(id, now.wall, now);
             }

@@ -303,7 +303,7 @@ impl Lane {
         }
         self.vacate(id);
         if is_held {
-            self.unmark(id, now);
+            self.unmark_untried(id, now);
             self.make_ready_first(id);
         } else {
             self.drop_work(id);

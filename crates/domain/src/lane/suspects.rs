@@ -50,14 +50,26 @@ impl Lane {
         self.write(partition, Write::Ledger { partition, key, entry }, Purpose::Mark { work: id }, now);
     }
 
-    /// The attempt was answered, or never began, so it killed nobody: its mark must not count against it while it waits,
-    /// nor the deaths before.
+    /// The attempt was answered, so it killed nobody: its mark must not count against it while it waits, nor the deaths
+    /// before.
     pub(super) fn unmark(&mut self, id: WorkId, now: Now) {
         let Some(work) = self.work.get_mut(&id).filter(|work| work.deaths.is_some()) else { return };
         work.deaths = Some(0);
+        self.write_unmark(id, None, now);
+    }
+
+    /// The attempt never began: what is known of earlier ones stands as it stood.
+    pub(super) fn unmark_untried(&mut self, id: WorkId, now: Now) {
+        let Some(deaths) = self.work.get(&id).and_then(|work| work.deaths) else { return };
+        let before = deaths.checked_sub(1).map(|deaths| LedgerEntry::Mark(AttemptMark { deaths }));
+        self.write_unmark(id, before, now);
+    }
+
+    fn write_unmark(&mut self, id: WorkId, entry: Option<LedgerEntry>, now: Now) {
+        let Some(work) = self.work.get(&id) else { return };
         let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Mark };
         let partition = work.partition;
-        self.write(partition, Write::Ledger { partition, key, entry: None }, Purpose::Unmark { work: id }, now);
+        self.write(partition, Write::Ledger { partition, key, entry }, Purpose::Unmark { work: id }, now);
     }
 
     /// The mark is gone, unless the next attempt has written another meanwhile.

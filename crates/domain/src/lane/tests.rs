@@ -1,6 +1,7 @@
 //! The lane played by hand (scenarios by subject) and by chance (the simulator).
 
 mod admission;
+mod doubt;
 mod drain;
 mod gaps;
 mod harness;

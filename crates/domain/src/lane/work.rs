@@ -74,10 +74,6 @@ pub(super) struct Work {
     /// A mark that this process wrote may stand in the ledger.
     pub marked: bool,
     pub first_at: Option<Timestamp>,
-    /// The destination's proofs when this delivery was first refused for what may be everybody's trouble.
-    pub refused_at: Option<u64>,
-    /// The same of a limit.
-    pub throttled_at: Option<u64>,
     /// What latency and give-up count from.
     pub wanted_at: Timestamp,
     /// The destination's stopped time when this delivery was planned: it does not count as waiting.

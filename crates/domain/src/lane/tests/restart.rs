@@ -3,7 +3,8 @@
 use super::{
     harness::LaneUnderTest,
     words::{
-        Draft, delivered, mail, minutes, misconfigured, seconds, slack, slack_settings, throttled, transient, unknown,
+        Draft, delivered, mail, minutes, misconfigured, permanent, seconds, slack, slack_settings, throttled,
+        transient, unknown,
     },
 };
 use crate::{
@@ -253,6 +254,69 @@ fn a_death_while_it_waits_is_not_its_fault() {
         }
         assert_eq!(lane.dead.len(), 0, "{answer:?}");
     }
+}
+
+/// An attempt that never began says nothing of the deaths before: not in this process, nor to the next.
+#[test]
+fn what_was_not_tried_is_suspected_as_before() {
+    let aged = || [mail(0, "poison").aged(seconds(1))];
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(aged());
+    for _ in 1..limits::DEATHS_MAX {
+        lane = lane.successor();
+        lane.polled(aged());
+    }
+    lane = lane.successor();
+    lane.polled(aged());
+    lane.freeze(seconds(300)); // the lease is gone, so that it is not tried at once
+    lane.answer("poison", crate::Answer::NotPermitted);
+    assert_eq!(lane.ledger_names().last().map(String::as_str), Some("mark 1"), "the one before");
+    lane.ack_commit();
+    lane.advance(seconds(2));
+    assert_eq!(lane.running(), ["poison"]);
+    assert_eq!(lane.ledger_names().last().map(String::as_str), Some("mark 2"));
+    lane = lane.successor();
+    lane.polled(aged());
+    assert_eq!(lane.settled, ["poison@example.com dead (crash_loop) after 0"]);
+}
+
+/// The lease ends between the mark and its attempt.
+#[test]
+fn a_mark_without_an_attempt_leaves_the_deaths_before() {
+    let aged = || [mail(0, "poison").aged(seconds(1))];
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(aged());
+    for _ in 0..2 {
+        lane = lane.successor();
+        lane.polled(aged());
+    }
+    lane = lane.successor();
+    lane.kafka_answers = false;
+    lane.polled(aged());
+    lane.freeze(seconds(300));
+    assert_eq!(lane.ack_next(), "mark 2");
+    assert!(lane.attempts.is_empty());
+    assert_eq!(lane.waiting().last().map(String::as_str), Some("mark 1"));
+}
+
+/// Its letter finds no room before the drain's deadline.
+#[test]
+fn a_suspect_that_was_refused_for_good_is_handed_on_without_its_mark() {
+    let drafts = || {
+        let large = mail(0, "large").bytes(limits::LETTER_BYTES_MAX);
+        [large, mail(1, "refused")].map(|draft| draft.aged(seconds(1)))
+    };
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(drafts());
+    lane = lane.successor();
+    lane.polled(drafts());
+    lane.kafka_answers = false;
+    lane.answer("large", permanent());
+    lane.answer("refused", permanent());
+    assert_eq!(lane.waiting(), ["dead rejected"]);
+    lane.handle(Event::Revoked(vec![0]));
+    lane.advance(seconds(30));
+    assert!(lane.waiting().contains(&"forget mark".to_owned()), "{:?}", lane.waiting());
 }
 
 #[test]

@@ -188,22 +188,6 @@ fn a_destination_that_worked_stops_at_the_second_refusal_in_a_row() {
     assert_eq!(lane.settled.last(), Some(&format!("{who}@example.com delivered after 1")), "it burnt no attempt");
 }
 
-/// Nobody else is there to ask: the same delivery is asked again soon, and whoever comes then is not made to wait.
-#[test]
-fn one_delivery_refused_twice_stops_its_destination_until_another_comes() {
-    let mut lane = LaneUnderTest::reading();
-    lane.polled([mail(0, "a"), mail(1, "b")]);
-    lane.answer("a", delivered());
-    lane.answer("b", misconfigured());
-    assert_eq!(lane.next_attempt_in(), Some(seconds(1)));
-    lane.answer("b", misconfigured());
-    assert_eq!(lane.snapshot().destinations_stopped.len(), 1);
-    lane.advance(seconds(30));
-    lane.polled([mail(2, "c")]);
-    lane.answer("c", delivered());
-    assert_eq!(lane.snapshot().destinations_stopped, []);
-}
-
 #[test]
 fn who_is_throttled_again_after_others_were_served_holds_up_nobody() {
     let limited = |retry_after| Answer::Throttled { failure: Failure::new(Reason::RateLimited, "450"), retry_after };

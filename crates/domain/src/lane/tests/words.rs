@@ -47,6 +47,11 @@ pub(super) fn misconfigured() -> Answer {
     Answer::Misconfigured { failure: Failure::new(Reason::Auth, "535 no") }
 }
 
+/// A limit without a time.
+pub(super) fn limited() -> Answer {
+    Answer::Throttled { failure: Failure::new(Reason::RateLimited, "450 rate limit"), retry_after: None }
+}
+
 pub(super) fn permanent() -> Answer {
     Answer::Permanent { failure: Failure::new(Reason::UnknownRecipient, "550 nobody") }
 }
