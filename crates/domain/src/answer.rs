@@ -74,12 +74,20 @@ pub struct Failure {
     pub answer: String,
     /// What the operator can do about it, in our words alone: this goes into the log.
     pub remedy: Option<String>,
+    /// The recipient had been named when it was said: it may concern that one alone. Otherwise it is about all.
+    pub at_recipient: bool,
 }
 
 impl Failure {
     /// A failure with its answer cut to [`crate::limits::ANSWER_CHARS_MAX`].
     pub fn new(reason: Reason, answer: impl AsRef<str>) -> Self {
-        Self { reason, answer: cut(answer.as_ref()), remedy: None }
+        Self { reason, answer: cut(answer.as_ref()), remedy: None, at_recipient: false }
+    }
+
+    /// Said after the recipient was named.
+    #[must_use]
+    pub fn at_recipient(self) -> Self {
+        Self { at_recipient: true, ..self }
     }
 
     /// With what the operator can do about it: our words, never a provider's.

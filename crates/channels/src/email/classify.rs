@@ -25,7 +25,7 @@ pub(super) fn classify(fault: &Fault, sender_is_configured: bool, host: &str) ->
     let stage = fault.stage.as_str();
     match &fault.kind {
         FaultKind::Refused(reply) => refused(fault.stage, reply, sender_is_configured),
-        FaultKind::Setup { reason, remedy, detail } => mend(*reason, remedy, detail),
+        FaultKind::Setup { reason, remedy, detail } => Answer::Misconfigured { failure: mend(*reason, remedy, detail) },
         FaultKind::Unfit { reason, text } => Answer::Permanent { failure: Failure::new(*reason, text) },
         FaultKind::Closed => {
             lost(fault.stage, Reason::Disconnected, format!("{host} closed the connection during {stage}"))
@@ -68,20 +68,26 @@ fn lost(stage: Stage, reason: Reason, text: String) -> Answer {
 fn refused(stage: Stage, reply: &Reply, sender_is_configured: bool) -> Answer {
     let (class, reason) = judge(stage, reply);
     let text = reply.text();
-    let failure = Failure::new(reason, &text);
+    let told = |failure: Failure| match stage {
+        Stage::Rcpt | Stage::Data | Stage::Body | Stage::Reply => failure.at_recipient(),
+        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::Tls | Stage::Auth | Stage::Mail => failure,
+    };
+    let failure = told(Failure::new(reason, &text));
     match class {
         Class::Transient => Answer::Transient { failure, retry_after: None },
         Class::Throttled => Answer::Throttled { failure, retry_after: None },
         Class::Permanent => Answer::Permanent { failure },
-        Class::Misconfigured => misconfigured(reason, &text),
-        Class::Sender if sender_is_configured => misconfigured(Reason::SenderRejected, &text),
+        Class::Misconfigured => Answer::Misconfigured { failure: told(refusal_of_us(reason, &text)) },
+        Class::Sender if sender_is_configured => {
+            Answer::Misconfigured { failure: told(refusal_of_us(Reason::SenderRejected, &text)) }
+        }
         Class::Sender => Answer::Permanent { failure },
         Class::Unknown => Answer::Unknown { failure },
     }
 }
 
 /// The reply with what to do about it.
-fn misconfigured(reason: Reason, reply: &str) -> Answer {
+fn refusal_of_us(reason: Reason, reply: &str) -> Failure {
     let remedy = match reason {
         Reason::Auth => "the mail relay refused the credentials: check email.username and email.password_file",
         Reason::Tls => "the mail relay wants TLS: check email.tls and email.port",
@@ -107,9 +113,9 @@ fn misconfigured(reason: Reason, reply: &str) -> Answer {
     mend(reason, remedy, reply)
 }
 
-fn mend(reason: Reason, remedy: &str, detail: &str) -> Answer {
+fn mend(reason: Reason, remedy: &str, detail: &str) -> Failure {
     let answer = if detail.is_empty() { remedy.to_owned() } else { format!("{remedy} ({detail})") };
-    Answer::Misconfigured { failure: Failure::new(reason, answer).with_remedy(remedy) }
+    Failure::new(reason, answer).with_remedy(remedy)
 }
 
 #[cfg(test)]

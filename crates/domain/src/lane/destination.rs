@@ -83,15 +83,16 @@ impl DestinationState {
 }
 
 impl Lane {
-    /// What is said of everybody is this recipient's own trouble once others were served since it was last told so. Not
+    /// What it was told as a recipient is its own trouble once others were served since it was last told so. Not
     /// while the destination is stopped: nobody pays for that. A limit with a time is the destination's word.
     pub(super) fn blame(&mut self, id: WorkId, answer: Answer, now: Now) -> Answer {
         let Some((at, recipient)) = self.way_of(id) else { return answer };
         let gate = &mut self.destinations[at];
         let (doubts, failure) = match &answer {
-            Answer::Misconfigured { failure } => (&mut gate.refused, failure),
-            Answer::Throttled { failure, retry_after: None } => (&mut gate.limited, failure),
-            Answer::Throttled { .. }
+            Answer::Misconfigured { failure } if failure.at_recipient => (&mut gate.refused, failure),
+            Answer::Throttled { failure, retry_after: None } if failure.at_recipient => (&mut gate.limited, failure),
+            Answer::Misconfigured { .. }
+            | Answer::Throttled { .. }
             | Answer::Delivered { .. }
             | Answer::Transient { .. }
             | Answer::Permanent { .. }
@@ -112,8 +113,8 @@ impl Lane {
         let gate = &mut self.destinations[at];
         match answer {
             Answer::Throttled { retry_after: Some(wait), .. } => gate.throttle(now.wall.after(*wait)),
-            Answer::Throttled { retry_after: None, .. } => {
-                if gate.limited.is_everybodys(&recipient, &gate.proofs, now.wall) {
+            Answer::Throttled { retry_after: None, failure } => {
+                if !failure.at_recipient || gate.limited.is_everybodys(&recipient, &gate.proofs, now.wall) {
                     gate.throttle(now.wall.after(delay_min));
                 }
             }
@@ -127,13 +128,14 @@ impl Lane {
         }
     }
 
-    /// One that worked before stops when a second recipient is refused, too: the first refusal may concern one alone.
+    /// What is said before a recipient is named stops it at once. After that, one that worked before stops when a second
+    /// recipient is refused, too: the first refusal may concern one alone.
     /// Stopped, it is asked once more at once, by another delivery if there is one, then every minute.
     fn refused_by(&mut self, at: usize, recipient: &str, failure: &Failure, now: Now) {
         let gate = &mut self.destinations[at];
         if gate.stopped_since.is_some() {
             gate.probe_at = now.wall.after(limits::PROBE_EVERY);
-        } else if gate.refused.is_everybodys(recipient, &gate.proofs, now.wall) {
+        } else if !failure.at_recipient || gate.refused.is_everybodys(recipient, &gate.proofs, now.wall) {
             gate.stopped_since = Some(now.wall);
             gate.probe_at = now.wall;
             let destination = gate.name.clone();

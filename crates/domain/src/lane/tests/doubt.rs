@@ -3,8 +3,8 @@
 use super::{
     harness::LaneUnderTest,
     words::{
-        delivered, hours, limited, mail, mail_settings, minutes, misconfigured, seconds, slack, slack_settings,
-        throttled,
+        delivered, hours, limited, mail, mail_settings, minutes, misconfigured, refused_at_the_door, seconds, slack,
+        slack_settings, throttled,
     },
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 const OURS: [Reason; 5] = [Reason::Auth, Reason::Tls, Reason::SenderRejected, Reason::Forbidden, Reason::Protocol];
 
 fn ours(reason: Reason) -> Answer {
-    Answer::Misconfigured { failure: Failure::new(reason, "ours to mend") }
+    Answer::Misconfigured { failure: Failure::new(reason, "ours to mend").at_recipient() }
 }
 
 fn is_stopped(lane: &LaneUnderTest) -> bool {
@@ -40,6 +40,29 @@ fn refuse_all(lane: &mut LaneUnderTest, answer: &Answer) {
     for who in lane.running() {
         lane.answer(&who, answer.clone());
     }
+}
+
+/// A login that is refused, a relay that is full: no second recipient has to be asked.
+#[test]
+fn what_is_said_before_a_recipient_is_named_is_about_everybody() {
+    let mut lane = working();
+    for n in 2..5 {
+        lane.polled([mail(n, &format!("a{n}"))]);
+        lane.answer(&format!("a{n}"), refused_at_the_door());
+        assert!(is_stopped(&lane));
+        lane.advance(minutes(1));
+        lane.answer(&format!("a{n}"), delivered());
+        assert!(!is_stopped(&lane));
+    }
+    assert_eq!(stops(&lane), 3);
+    lane.polled([mail(5, "b")]);
+    lane.answer("b", Answer::Throttled { failure: Failure::new(Reason::RateLimited, "421"), retry_after: None });
+    lane.polled([mail(6, "c")]);
+    assert_eq!(lane.running(), [""; 0], "it waits, too");
+    lane.advance(seconds(10));
+    lane.answer("b", delivered());
+    lane.answer("c", delivered());
+    assert!(lane.settled.iter().all(|settled| settled.ends_with("after 1")), "it burnt nothing: {:?}", lane.settled);
 }
 
 /// Some were under way when the relay began to refuse: what it still accepted is no proof against those it refused.

@@ -190,7 +190,10 @@ fn a_destination_that_worked_stops_at_the_second_refusal_in_a_row() {
 
 #[test]
 fn who_is_throttled_again_after_others_were_served_holds_up_nobody() {
-    let limited = |retry_after| Answer::Throttled { failure: Failure::new(Reason::RateLimited, "450"), retry_after };
+    let limited = |retry_after| Answer::Throttled {
+        failure: Failure::new(Reason::RateLimited, "450").at_recipient(),
+        retry_after,
+    };
     let mut lane = LaneUnderTest::reading();
     lane.polled([mail(0, "a"), mail(1, "b")]);
     lane.answer("a", limited(None));
