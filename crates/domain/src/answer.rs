@@ -74,7 +74,7 @@ pub struct Failure {
     pub answer: String,
     /// What the operator can do about it, in our words alone: this goes into the log.
     pub remedy: Option<String>,
-    /// The recipient had been named when it was said: it may concern that one alone. Otherwise it is about all.
+    /// It was said when the recipient was named: it may concern that one alone.
     pub at_recipient: bool,
 }
 
@@ -84,7 +84,7 @@ impl Failure {
         Self { reason, answer: cut(answer.as_ref()), remedy: None, at_recipient: false }
     }
 
-    /// Said after the recipient was named.
+    /// Said when the recipient was named.
     #[must_use]
     pub fn at_recipient(self) -> Self {
         Self { at_recipient: true, ..self }

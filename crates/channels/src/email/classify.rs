@@ -1,12 +1,13 @@
 //! From what happened to an answer. Replies are read by a table, top to bottom, the first line that fits decides.
 //!
-//! Three choices that are ours:
+//! Four choices that are ours:
 //! - **A refused sender** is `misconfigured` if it is the configured one: every mail would be refused, so the
 //!   destination stops and nothing is burned. A sender that upstream named is that mail's own fault: `permanent`.
 //! - **"Relaying denied" at RCPT** is `permanent` for that recipient, though missing credentials are a common cause: a
 //!   relay for internal domains says it to every outside address, and one such recipient must not stop the
-//!   lane. Dead letters can be sent again; a stopped lane delays everybody. If it asks for credentials too, it is
-//!   `misconfigured`: the whole lane may be refused, and the lane itself sees to it that one recipient stops nobody else.
+//!   lane. Dead letters can be sent again; a stopped lane delays everybody.
+//! - **Credentials asked for at RCPT** are `misconfigured`, with the word that it may concern that recipient alone: a relay
+//!   may want them for outside addresses only.
 //! - **5xx at the greeting or EHLO** is `misconfigured`: no recipient has been named yet, it is about us.
 
 use postrider_domain::{Answer, Failure, Reason};
@@ -68,18 +69,18 @@ fn lost(stage: Stage, reason: Reason, text: String) -> Answer {
 fn refused(stage: Stage, reply: &Reply, sender_is_configured: bool) -> Answer {
     let (class, reason) = judge(stage, reply);
     let text = reply.text();
-    let told = |failure: Failure| match stage {
-        Stage::Rcpt | Stage::Data | Stage::Body | Stage::Reply => failure.at_recipient(),
-        Stage::Connect | Stage::Greeting | Stage::Ehlo | Stage::Tls | Stage::Auth | Stage::Mail => failure,
-    };
-    let failure = told(Failure::new(reason, &text));
+    let failure = Failure::new(reason, &text);
+    let failure = if stage == Stage::Rcpt { failure.at_recipient() } else { failure };
     match class {
         Class::Transient => Answer::Transient { failure, retry_after: None },
         Class::Throttled => Answer::Throttled { failure, retry_after: None },
         Class::Permanent => Answer::Permanent { failure },
-        Class::Misconfigured => Answer::Misconfigured { failure: told(refusal_of_us(reason, &text)) },
+        Class::Misconfigured => {
+            let failure = refusal_of_us(reason, &text);
+            Answer::Misconfigured { failure: if stage == Stage::Rcpt { failure.at_recipient() } else { failure } }
+        }
         Class::Sender if sender_is_configured => {
-            Answer::Misconfigured { failure: told(refusal_of_us(Reason::SenderRejected, &text)) }
+            Answer::Misconfigured { failure: refusal_of_us(Reason::SenderRejected, &text) }
         }
         Class::Sender => Answer::Permanent { failure },
         Class::Unknown => Answer::Unknown { failure },

@@ -33,8 +33,6 @@ pub(super) struct DestinationState {
     pub stopped_total: Duration,
     /// Answers that showed that it works.
     proofs: Proofs,
-    /// Who was refused as if we were misconfigured.
-    refused: Doubts,
     /// Who was told of a limit without a time.
     limited: Doubts,
 }
@@ -52,7 +50,6 @@ impl DestinationState {
             probe_at: Timestamp::default(),
             stopped_total: Duration::ZERO,
             proofs: Proofs::default(),
-            refused: Doubts::default(),
             limited: Doubts::default(),
         }
     }
@@ -72,6 +69,21 @@ impl DestinationState {
         if work.may_have_killed() { &mut self.suspects } else { &mut self.ready }
     }
 
+    /// Who goes next. While it is stopped that is the latest who was not asked yet: many before it may be refused for the
+    /// same cause, and one that is served ends the stop.
+    pub(super) fn next_ready(&mut self, was_asked: impl Fn(&WorkId) -> bool) -> Option<WorkId> {
+        let fresh = self.stopped_since.and_then(|_| self.ready.iter().rposition(|id| !was_asked(id)));
+        match fresh {
+            Some(at) => self.ready.remove(at),
+            None => self.ready.pop_front(),
+        }
+    }
+
+    /// It has served somebody, and is not stopped.
+    fn works(&self) -> bool {
+        self.stopped_since.is_none() && self.proofs.any()
+    }
+
     fn throttle(&mut self, until: Timestamp) {
         self.throttled_until = self.throttled_until.max(until);
     }
@@ -83,27 +95,25 @@ impl DestinationState {
 }
 
 impl Lane {
-    /// What it was told as a recipient is its own trouble once others were served since it was last told so. Not
-    /// while the destination is stopped: nobody pays for that. A limit with a time is the destination's word.
+    /// What it was told as a recipient may be its own trouble: a refusal is, once anybody was served; a limit, once others
+    /// were served since it was last told so. Not while the destination is stopped: nobody pays for that. A limit with a
+    /// time is the destination's word.
     pub(super) fn blame(&mut self, id: WorkId, answer: Answer, now: Now) -> Answer {
         let Some((at, recipient)) = self.way_of(id) else { return answer };
         let gate = &mut self.destinations[at];
-        let (doubts, failure) = match &answer {
-            Answer::Misconfigured { failure } if failure.at_recipient => (&mut gate.refused, failure),
-            Answer::Throttled { failure, retry_after: None } if failure.at_recipient => (&mut gate.limited, failure),
-            Answer::Misconfigured { .. }
-            | Answer::Throttled { .. }
-            | Answer::Delivered { .. }
-            | Answer::Transient { .. }
-            | Answer::Permanent { .. }
-            | Answer::Unknown { .. }
-            | Answer::NotPermitted => return answer,
-        };
-        doubts.note(&recipient, &gate.proofs, now.wall);
-        if gate.stopped_since.is_none() && doubts.is_own(&recipient) {
-            return Answer::Transient { failure: failure.clone(), retry_after: None };
+        match answer {
+            Answer::Misconfigured { failure } if failure.at_recipient && gate.works() => {
+                Answer::Transient { failure, retry_after: None }
+            }
+            Answer::Throttled { failure, retry_after: None } if failure.at_recipient => {
+                gate.limited.note(&recipient, &gate.proofs, now.wall);
+                if gate.stopped_since.is_none() && gate.limited.is_own(&recipient) {
+                    return Answer::Transient { failure, retry_after: None };
+                }
+                Answer::Throttled { failure, retry_after: None }
+            }
+            answer => answer,
         }
-        answer
     }
 
     /// A gate follows from every answer: throttled, stopped, or working again.
@@ -118,7 +128,7 @@ impl Lane {
                     gate.throttle(now.wall.after(delay_min));
                 }
             }
-            Answer::Misconfigured { failure } => self.refused_by(at, &recipient, failure, now),
+            Answer::Misconfigured { failure } => self.stop_destination(at, failure, now),
             Answer::Delivered { .. } => self.proved(at, &recipient, now),
             Answer::Permanent { failure } | Answer::Transient { failure, .. } if proves(failure.reason) => {
                 self.proved(at, &recipient, now);
@@ -128,14 +138,12 @@ impl Lane {
         }
     }
 
-    /// What is said before a recipient is named stops it at once. After that, one that worked before stops when a second
-    /// recipient is refused, too: the first refusal may concern one alone.
-    /// Stopped, it is asked once more at once, by another delivery if there is one, then every minute.
-    fn refused_by(&mut self, at: usize, recipient: &str, failure: &Failure, now: Now) {
+    /// It is asked once more at once, by another delivery if there is one, then every minute.
+    fn stop_destination(&mut self, at: usize, failure: &Failure, now: Now) {
         let gate = &mut self.destinations[at];
         if gate.stopped_since.is_some() {
             gate.probe_at = now.wall.after(limits::PROBE_EVERY);
-        } else if !failure.at_recipient || gate.refused.is_everybodys(recipient, &gate.proofs, now.wall) {
+        } else {
             gate.stopped_since = Some(now.wall);
             gate.probe_at = now.wall;
             let destination = gate.name.clone();
@@ -152,8 +160,7 @@ impl Lane {
         if gate.stopped_since.is_some() {
             return limits::PROBE_EVERY;
         }
-        let lasted = gate.refused.lasted(&recipient, now.wall).max(gate.limited.lasted(&recipient, now.wall));
-        lasted.min(limits::PROBE_EVERY).max(delay_min)
+        gate.limited.lasted(&recipient, now.wall).min(limits::PROBE_EVERY).max(delay_min)
     }
 
     /// Its destination is stopped or throttled.
@@ -170,7 +177,6 @@ impl Lane {
     fn proved(&mut self, at: usize, recipient: &Arc<str>, now: Now) {
         let gate = &mut self.destinations[at];
         gate.proofs.add(recipient);
-        gate.refused.dispel(recipient);
         gate.limited.dispel(recipient);
         if gate.stopped_since.is_some() {
             gate.stopped_total = gate.stopped_for(now.wall);

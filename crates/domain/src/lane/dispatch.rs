@@ -94,7 +94,7 @@ impl Lane {
         if self.settings.retry.unknown_retries < work.unknowns {
             return Some(dead(DeadReason::Unknown, "the provider's reply was lost, and no receipt came since".into()));
         }
-        ((0 < work.attempts || is_held) && work.keep_until <= now.wall).then(|| {
+        ((work.first_at.is_some() || is_held) && work.keep_until <= now.wall).then(|| {
             dead(DeadReason::Retention, "its event was about to leave the topic before it could be settled".into())
         })
     }
@@ -116,7 +116,8 @@ impl Lane {
         self.dispatch_suspect(now);
         for destination in 0..self.destinations.len() {
             while self.has_room(destination, now) {
-                let Some(id) = self.destinations[destination].ready.pop_front() else { break };
+                let asked = |id: &WorkId| self.work.get(id).is_some_and(|work| work.first_at.is_some());
+                let Some(id) = self.destinations[destination].next_ready(asked) else { break };
                 self.try_start(id, destination, now);
             }
         }

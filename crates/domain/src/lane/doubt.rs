@@ -25,6 +25,10 @@ enum Served {
 }
 
 impl Proofs {
+    pub(super) fn any(&self) -> bool {
+        0 < self.count
+    }
+
     pub(super) fn add(&mut self, recipient: &Arc<str>) {
         self.count += 1;
         match &self.served {

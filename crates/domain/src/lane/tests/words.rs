@@ -43,13 +43,7 @@ pub(super) fn throttled(wait: Duration) -> Answer {
     Answer::Throttled { failure: Failure::new(Reason::RateLimited, "429"), retry_after: Some(wait) }
 }
 
-/// Said of a recipient: it may concern that one alone.
 pub(super) fn misconfigured() -> Answer {
-    Answer::Misconfigured { failure: Failure::new(Reason::Auth, "530 authentication required").at_recipient() }
-}
-
-/// Said before a recipient was named.
-pub(super) fn refused_at_the_door() -> Answer {
     Answer::Misconfigured { failure: Failure::new(Reason::Auth, "535 no") }
 }
 
