@@ -37,7 +37,7 @@ pub const KEEP_MARGIN: Duration = Duration::from_secs(3600);
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A misconfigured destination is tried again this often.
 pub const PROBE_EVERY: Duration = Duration::from_secs(60);
-/// Recipients that a destination remembers as refused, and as many as limited: whose trouble it was shows later.
+/// Recipients whose limits a destination remembers: whose trouble it was shows later.
 pub const DOUBTS_MAX: usize = 256;
 /// A duplicate appended later than this after its receipt renews the receipt.
 pub const RECEIPT_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);

@@ -151,7 +151,7 @@ impl Lane {
         }
     }
 
-    /// How long a delivery that was refused or limited for everybody's sake stands back: the others ask meanwhile. Is it
+    /// How long a delivery stands back that met what may concern everybody: the others ask meanwhile. Is it
     /// the only one, it asks less and less often.
     pub(super) fn stands_back(&self, id: WorkId, now: Now) -> Duration {
         let delay_min = self.settings.retry.delay_min;

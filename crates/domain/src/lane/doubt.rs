@@ -1,11 +1,10 @@
-//! Whom a refusal concerns: everybody who goes the same way, or one recipient alone. A relay may want credentials, or have a
-//! limit, for one recipient, and says it in the same words.
+//! Whom a limit concerns: everybody who goes the same way, or one recipient alone. A relay says it in the same words.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::{limits, time::Timestamp};
 
-/// One recipient that alone is refused for so long, while nobody is served, speaks for everybody.
+/// One recipient that alone is told of a limit for so long, while nobody is served, speaks for everybody.
 const ALONE_MAX: Duration = Duration::from_secs(600);
 
 /// What is known to work.
@@ -47,23 +46,23 @@ impl Proofs {
     }
 }
 
-/// The recipients that were refused last, the latest at the end.
+/// The recipients that were told of a limit last, the latest at the end.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(VecDeque<Doubt>);
 
 #[derive(Debug)]
 struct Doubt {
     recipient: Arc<str>,
-    /// The proofs there were at its last refusal.
+    /// The proofs there were when it was last told.
     proofs: u64,
-    /// Refused since then, with no proof meanwhile.
+    /// Told so since then, with no proof meanwhile.
     since: Timestamp,
-    /// Others were served between its last two refusals: it says nothing of them.
+    /// Others were served between the last two times: it says nothing of them.
     is_own: bool,
 }
 
 impl Doubts {
-    /// One more refusal.
+    /// It was told of a limit once more.
     pub(super) fn note(&mut self, recipient: &Arc<str>, proofs: &Proofs, now: Timestamp) {
         let before = self.0.iter().position(|doubt| doubt.recipient == *recipient).and_then(|at| self.0.remove(at));
         let is_own = before.as_ref().is_some_and(|before| before.proofs < proofs.count);
@@ -74,24 +73,24 @@ impl Doubts {
         self.0.push_back(Doubt { recipient: Arc::clone(recipient), proofs: proofs.count, since, is_own });
     }
 
-    /// It was served: whatever it was refused for is over.
+    /// It was served: its limit is over.
     pub(super) fn dispel(&mut self, recipient: &str) {
         self.0.retain(|doubt| *doubt.recipient != *recipient);
     }
 
-    /// The last refusal was this recipient's own trouble.
+    /// Its last limit was this recipient's own.
     pub(super) fn is_own(&self, recipient: &str) -> bool {
         self.of(recipient).is_some_and(|doubt| doubt.is_own)
     }
 
-    /// The last refusal concerns everybody, for all that is known: another recipient was refused, too, and nobody was
+    /// Its last limit concerns everybody, for all that is known: another recipient was told so, too, and nobody was
     /// served since.
     pub(super) fn is_everybodys(&self, recipient: &str, proofs: &Proofs, now: Timestamp) -> bool {
         let agrees = |doubt: &Doubt| !doubt.is_own && doubt.proofs == proofs.count && *doubt.recipient != *recipient;
         proofs.speaks_for_all(recipient) || ALONE_MAX <= self.lasted(recipient, now) || self.0.iter().any(agrees)
     }
 
-    /// For how long it has been refused while nobody was served.
+    /// For how long it has been told so while nobody was served.
     pub(super) fn lasted(&self, recipient: &str, now: Timestamp) -> Duration {
         self.of(recipient).map(|doubt| now.since(doubt.since)).unwrap_or_default()
     }
