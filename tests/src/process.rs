@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio},
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -18,12 +19,13 @@ use crate::{
     wait::{LONG, wait_until},
 };
 
-/// Where cargo put the binary: beside the test binaries' folder.
+/// Where cargo put the binary: beside the test binaries' folder. Testing one crate alone does not build it.
 ///
 /// # Panics
-/// It is not there.
+/// It is not there, or older than its source.
 #[must_use]
 pub fn binary() -> PathBuf {
+    static CHECKED: Once = Once::new();
     let test = std::env::current_exe().expect("a running program has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     let binary = profile.join("postrider");
@@ -32,7 +34,17 @@ pub fn binary() -> PathBuf {
         "{} is not built; `make test` builds it, or by hand: cargo build -p postrider",
         binary.display()
     );
+    CHECKED.call_once(|| assert_newer_than_its_source(&binary));
     binary
+}
+
+/// Cargo leaves the list of what it was built from beside it.
+fn assert_newer_than_its_source(binary: &Path) {
+    let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let built_from = fs::read_to_string(binary.with_extension("d")).expect("cargo writes a dependency file");
+    let built_at = modified(binary);
+    let newer = built_from.split_whitespace().skip(1).find(|source| built_at < modified(Path::new(source)));
+    assert_eq!(newer, None, "{} is older than this source: cargo build -p postrider", binary.display());
 }
 
 /// A running Postrider; killed when it is dropped, and when the test process dies without dropping it.

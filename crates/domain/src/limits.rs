@@ -49,3 +49,6 @@ pub const COMMIT_EAGERLY: Duration = Duration::from_millis(100);
 pub const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// The death of a delivery's process that ends it as `crash_loop`.
 pub const DEATHS_MAX: u32 = 3;
+/// An attempt whose death would be the last begins no earlier than this after the partition's restore. What kills
+/// processes from outside seldom hits just that moment; a delivery that kills hits it every time.
+pub const LAST_TRIAL_AFTER: Duration = Duration::from_secs(5);

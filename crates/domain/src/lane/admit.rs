@@ -273,7 +273,7 @@ impl Lane {
             partition.in_hand.insert(work.id(), id);
         }
         let not_before = work.event().and_then(|event| event.not_before).filter(|due| now.wall < *due);
-        let (ending, state) = (work.ending.clone(), work.state);
+        let (ending, state, last_trial) = (work.ending.clone(), work.state, self.last_trial(&work));
         let too_far = not_before.is_some_and(|due| work.keep_until < due);
         self.work.insert(id, work);
         if let Some(ending) = ending {
@@ -283,7 +283,7 @@ impl Lane {
             self.end(id, dead(DeadReason::TooFarAhead, detail), now);
         } else {
             let parked_until = if let State::Waiting(due) = state { Some(due) } else { None };
-            match not_before.max(parked_until) {
+            match not_before.max(parked_until).max(last_trial.filter(|due| now.wall < *due)) {
                 Some(due) => self.wait_until(id, due),
                 None => self.make_ready(id),
             }

@@ -9,6 +9,8 @@ use super::{
 use crate::{
     fingerprint::Fingerprint,
     ledger::{AttemptMark, LedgerClass, LedgerEntry, LedgerKey},
+    limits,
+    time::Timestamp,
 };
 
 /// Whose turn it is among those that may have killed. Everybody else passes them.
@@ -24,6 +26,13 @@ impl Lane {
     pub(super) fn quarantine_is_free(&self) -> bool {
         let held = self.quarantine.work.and_then(|id| self.work.get(&id));
         held.is_none_or(|work| !work.marked && !work.is_running())
+    }
+
+    /// When an attempt may begin whose death would be the last that is allowed.
+    pub(super) fn last_trial(&self, work: &Work) -> Option<Timestamp> {
+        let restored_at = self.partitions.get(&work.partition)?.suspect_until?;
+        work.deaths.filter(|deaths| limits::DEATHS_MAX <= deaths + 1)?;
+        Some(restored_at.after(limits::LAST_TRIAL_AFTER))
     }
 
     pub(super) fn dispatch_suspect(&mut self, now: Now) {

@@ -92,12 +92,29 @@ fn the_third_proven_death_ends_it() {
     for _ in 0..limits::DEATHS_MAX {
         lane = lane.successor();
         lane.polled([mail(0, "poison").aged(seconds(1))]);
+        lane.advance(limits::LAST_TRIAL_AFTER);
         assert_eq!(lane.running(), ["poison"]);
     }
     lane = lane.successor();
     lane.polled([mail(0, "poison").aged(seconds(1)), mail(1, "good")]);
     assert_eq!(lane.settled, ["poison@example.com dead (crash_loop) after 0"]);
     assert_eq!(lane.running(), ["good"]);
+}
+
+/// A supervisor that kills every process within seconds of its start proves nothing against the one that comes first.
+#[test]
+fn deaths_soon_after_the_start_end_nothing() {
+    let mut lane = LaneUnderTest::reading();
+    for _ in 0..20 {
+        lane.polled([mail(0, "innocent").aged(seconds(1))]);
+        lane.advance(limits::LAST_TRIAL_AFTER.saturating_sub(seconds(1)));
+        lane = lane.successor();
+    }
+    lane.polled([mail(0, "innocent").aged(seconds(1))]);
+    assert!(lane.running().is_empty(), "the attempt that may be the last waits");
+    lane.advance(limits::LAST_TRIAL_AFTER);
+    lane.answer("innocent", delivered());
+    assert_eq!(lane.settled, ["innocent@example.com delivered after 1"]);
 }
 
 fn beside_poison() -> [Draft; 3] {
@@ -113,6 +130,7 @@ fn a_delivery_that_kills_takes_nobody_with_it() {
     for _ in 0..=limits::DEATHS_MAX {
         lane = lane.successor();
         lane.polled(beside_poison());
+        lane.advance(limits::LAST_TRIAL_AFTER);
         // After the second death only one of the three is at risk at a time; who lives through its turn is served.
         while let [who] = lane.running().as_slice()
             && who != "poison"
@@ -127,16 +145,23 @@ fn a_delivery_that_kills_takes_nobody_with_it() {
     assert_eq!(delivered_to, ["a", "b"]);
 }
 
-/// Whoever is under way alone at each death is the one that pays.
+/// Whoever is under way alone at a death is the one that pays; each has its second turn before one has its last.
 #[test]
 fn deaths_without_an_answer_end_one_delivery_at_a_time() {
     let mut lane = LaneUnderTest::reading();
     lane.polled(beside_poison());
-    for _ in 0..=limits::DEATHS_MAX {
+    lane = lane.successor();
+    lane.polled(beside_poison());
+    for whose_turn in ["a", "poison", "b", "a"] {
         lane = lane.successor();
         lane.polled(beside_poison());
+        lane.advance(limits::LAST_TRIAL_AFTER);
+        assert_eq!(lane.running(), [whose_turn]);
     }
+    lane = lane.successor();
+    lane.polled(beside_poison());
     assert_eq!(lane.settled, ["a@example.com dead (crash_loop) after 0"]);
+    lane.advance(limits::LAST_TRIAL_AFTER);
     assert_eq!(lane.running(), ["poison"], "the others get their turn");
 }
 
@@ -268,6 +293,7 @@ fn what_was_not_tried_is_suspected_as_before() {
     }
     lane = lane.successor();
     lane.polled(aged());
+    lane.advance(limits::LAST_TRIAL_AFTER);
     lane.freeze(seconds(300)); // the lease is gone, so that it is not tried at once
     lane.answer("poison", crate::Answer::NotPermitted);
     assert_eq!(lane.ledger_names().last().map(String::as_str), Some("mark 1"), "the one before");
@@ -291,8 +317,9 @@ fn a_mark_without_an_attempt_leaves_the_deaths_before() {
         lane.polled(aged());
     }
     lane = lane.successor();
-    lane.kafka_answers = false;
     lane.polled(aged());
+    lane.kafka_answers = false;
+    lane.advance(limits::LAST_TRIAL_AFTER);
     lane.freeze(seconds(300));
     assert_eq!(lane.ack_next(), "mark 2");
     assert!(lane.attempts.is_empty());
