@@ -33,6 +33,8 @@ pub const WAITING_BYTES_SHARE_MIN: usize = 4 * 1024 * 1024;
 pub const LETTER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What cannot be sent is dead-lettered this long before its event may leave the topic.
 pub const KEEP_MARGIN: Duration = Duration::from_secs(3600);
+/// An events topic that keeps less leaves no time to settle what is not delivered at once.
+pub const RETENTION_MIN: Duration = Duration::from_secs(2 * 3600);
 /// A receipt that waits longer than this for its acknowledgement stops new attempts.
 pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// A misconfigured destination is tried again this often.

@@ -141,11 +141,12 @@ fn write_index(bytes: &mut Vec<u8>, index: usize) {
     write_long(bytes, i64::try_from(index).expect("an index below ten"));
 }
 
-/// The record with that key and value; a null value is a tombstone. None: a later version wrote it (a class, a
-/// schema or a control that is not known here), so it is passed over.
+/// The record with that key and value; a null value is a tombstone. None: a later version wrote it for itself (a
+/// class or a control that is not known here), so it is passed over.
 ///
 /// # Errors
-/// The value is not what its key says; nobody but Postrider should write to a ledger.
+/// The value is not what its key says, as nobody but Postrider should write to a ledger; or a later version wrote it,
+/// by a schema that is not known here.
 pub fn decode_ledger_record(
     key: &[u8],
     value: Option<&[u8]>,
@@ -176,7 +177,7 @@ pub fn decode_ledger_view<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Ledg
     let framed = frame::single_object(value).ok_or(DecodeError::Unframed { record: RECORD })?;
     let ours = [VERSION.fingerprint, VERSION.fingerprint_unreduced].map(SchemaRef::Fingerprint);
     if !ours.contains(&framed.schema) {
-        return Ok(None);
+        return Err(DecodeError::UnknownSchema { record: RECORD, named: framed.schema.to_string() });
     }
     read_entry(class, framed.datum).map_err(|DatumError { at, problem }| DecodeError::Malformed {
         record: RECORD,

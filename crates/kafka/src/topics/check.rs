@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use postrider_domain::LaneName;
+use postrider_domain::{LaneName, limits};
 
 use super::{
     admin::{Cluster, Topic},
     apply::is_satisfied,
-    plan::{Kept, TopicKind, TopicPlan, TopicSpec},
+    plan::{Kept, TopicKind, TopicPlan, TopicSpec, millis},
 };
 use crate::{KafkaError, KafkaSettings};
 
@@ -104,7 +104,7 @@ fn problems(cluster: &Cluster, events: Option<&Topic>, spec: &TopicSpec) -> Vec<
     }
     for (name, wished) in spec.settings.iter().filter(|(name, wished)| !is_satisfied(topic, name, wished)) {
         let detail = format!("{name} is {}, it should be {wished}", topic.setting(name));
-        found.push(problem(severity(spec.kind, name), detail, APPLY));
+        found.push(problem(severity(spec.kind, name, topic), detail, APPLY));
     }
     if topic.replicas < 3 {
         let detail = format!("{} replicas: acknowledged records can be lost with a broker", topic.replicas);
@@ -117,8 +117,10 @@ fn problems(cluster: &Cluster, events: Option<&Topic>, spec: &TopicSpec) -> Vec<
 }
 
 /// Which differences break a promise: dedupe rests on the ledger's retention and on append times, settling on sizes.
-fn severity(kind: TopicKind, setting: &str) -> Severity {
+fn severity(kind: TopicKind, setting: &str, topic: &Topic) -> Severity {
+    let too_short = millis(limits::RETENTION_MIN);
     match (kind, setting) {
+        (TopicKind::Events, "retention.ms") if topic.number(setting) < too_short => Severity::Error,
         (TopicKind::Events | TopicKind::Dead, "retention.ms") => Severity::Warning,
         (_, "retention.ms" | "cleanup.policy" | "message.timestamp.type" | "segment.ms") => Severity::Error,
         (TopicKind::Ledger | TopicKind::Dead, "max.message.bytes") => Severity::Error,

@@ -135,6 +135,6 @@ fn spec(name: String, kind: TopicKind, cleanup: &str, retention_ms: i64, max_byt
     TopicSpec { name, kind, settings }
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(FOREVER)
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use postrider_domain::limits::RETENTION_MIN;
+
 use super::{section::Section, values};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// The events topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(super) fn read(section: Section<'_>) -> Option<Topics> {
         section.problem("replication_factor", "must be at least 1, or -1 for the brokers' default");
     }
     // What cannot be settled is dead-lettered an hour before its event may leave the topic: less leaves no time to try.
-    let retention = section.duration("retention", HOUR * 2..=DAY * 3650);
+    let retention = section.duration("retention", RETENTION_MIN..=DAY * 3650);
     section.finish();
     Some(Topics {
         events: events?,
