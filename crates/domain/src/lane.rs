@@ -19,6 +19,7 @@ mod ownership;
 mod partition;
 mod report;
 mod room;
+mod screening;
 mod settings;
 mod settle;
 mod snapshot;
@@ -26,6 +27,7 @@ mod suspects;
 #[cfg(test)]
 mod tests;
 mod work;
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,7 +40,7 @@ pub use work::WorkId;
 
 use self::{
     commit::Commits, destination::DestinationState, letters::Letters, partition::Partition, room::Bounds,
-    settle::PendingWrite, suspects::Quarantine, work::Work,
+    suspects::Quarantine, work::Work, writes::PendingWrite,
 };
 use crate::{
     index::ByFingerprint,

@@ -3,8 +3,8 @@
 use super::{
     Lane, Now, Report, Write,
     admit::dead,
-    settle::Purpose,
     work::{Ending, State, WorkId},
+    writes::Purpose,
 };
 use crate::{
     answer::{Answer, Failure, Reason},

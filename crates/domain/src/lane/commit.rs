@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Command, CommitPosition, Lane, Now, Report, Write,
     partition::{Drain, Phase},
-    settle::Purpose,
+    writes::Purpose,
 };
 use crate::{
     ledger::{LedgerEntry, LedgerKey, Progress},

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use super::{
     Lane, Now, Write,
-    settle::Purpose,
     work::{Work, WorkId},
+    writes::Purpose,
 };
 
 /// What is decided and not yet durable.

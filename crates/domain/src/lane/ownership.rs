@@ -4,8 +4,8 @@ use super::{
     Command, Lane, Now, Report, Write,
     partition::{Partition, Phase},
     room::Aside,
-    settle::Purpose,
     work::{State, WorkId},
+    writes::Purpose,
 };
 use crate::{
     fingerprint::Fingerprint,

@@ -3,8 +3,9 @@
 
 use super::{
     Lane, Now, Write,
-    settle::Purpose,
+    partition::Partition,
     work::{State, Work, WorkId},
+    writes::Purpose,
 };
 use crate::{
     fingerprint::Fingerprint,
@@ -57,6 +58,26 @@ impl Lane {
         let partition = work.partition;
         let entry = Some(LedgerEntry::Mark(AttemptMark { deaths }));
         self.write(partition, Write::Ledger { partition, key, entry }, Purpose::Mark { work: id }, now);
+    }
+
+    /// The mark is durable: the attempt may begin, if nothing changed meanwhile.
+    pub(super) fn marked(&mut self, id: WorkId, now: Now) {
+        let Some(work) = self.work.get(&id).filter(|work| work.state == State::Marking) else { return };
+        let held = self.partitions.get(&work.partition).filter(|held| held.epoch == work.epoch);
+        let (is_held, is_reading) = (held.is_some(), held.is_some_and(Partition::is_reading));
+        let has_receipt = held.is_some_and(|held| held.index.receipt(&work.id()).is_some());
+        let may_begin = is_reading && !has_receipt && self.held_back(now).is_none() && self.stopping.is_none();
+        if may_begin {
+            self.attempt(id, now);
+            return;
+        }
+        self.vacate(id);
+        if is_held {
+            self.unmark_untried(id, now);
+            self.make_ready_first(id);
+        } else {
+            self.drop_work(id);
+        }
     }
 
     /// The attempt was answered, so it killed nobody: its mark must not count against it while it waits, nor the deaths
