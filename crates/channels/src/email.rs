@@ -75,7 +75,7 @@ impl EmailChannel {
         };
         match transaction::run(&mut connection, &mail, permit, &self.settings.deadlines).await {
             Ok(done) => {
-                connection.quit(&self.settings.deadlines).await;
+                connection.quit().await;
                 answer_of(done)
             }
             Err(ended) => self.classify(&ended.fault, &mail),

@@ -173,12 +173,28 @@ async fn after_the_final_dot_only_an_undisturbed_2xx_is_success() {
 
 #[tokio::test]
 async fn success_with_a_goodbye_behind_it_is_success_on_a_connection_that_ends() {
-    let server = SmtpServer::start().await.unwrap();
-    let channel = channel(&server);
-    server.on(Stage::Dot).times(1).act(Act::AndThen(b"421 4.7.0 That was the last one\r\n".to_vec()));
-    check_delivered(&attempt(&channel, "ada@example.com").await);
-    check_delivered(&attempt(&channel, "ada@example.com").await);
-    assert_eq!(server.connections_made(), 2);
+    // Whole, or as much of it as came in the same packet.
+    for goodbye in ["421 4.7.0 That was the last one\r\n", "421 4.7.0 That", "42"] {
+        let server = SmtpServer::start().await.unwrap();
+        let channel = channel(&server);
+        server.on(Stage::Dot).times(1).act(Act::AndThen(goodbye.into()));
+        check_delivered(&attempt(&channel, "ada@example.com").await);
+        check_delivered(&attempt(&channel, "ada@example.com").await);
+        assert_eq!(server.connections_made(), 2);
+    }
+}
+
+/// The relay offered SMTPUTF8 and then will not have it: that one mail's trouble, and no misconfiguration of ours.
+#[tokio::test]
+async fn a_refused_address_beyond_ascii_stops_nobody() {
+    for reply in ["555 5.5.4 Unsupported option: SMTPUTF8", "553 5.6.7 Internationalized address not supported"] {
+        let server = SmtpServer::start().await.unwrap();
+        let channel = channel(&server);
+        server.on(Stage::Mail).times(1).act(Act::reply(reply));
+        check(&attempt(&channel, "jürgen@example.com").await, "permanent", Reason::InvalidAddress);
+        check_delivered(&attempt(&channel, "ada@example.com").await);
+        assert_eq!(server.connections_made(), 1, "it is still good");
+    }
 }
 
 /// A stray reply must not be read as the answer to the next command.

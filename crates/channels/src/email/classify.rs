@@ -6,8 +6,8 @@
 //! - **"Relaying denied" at RCPT** is `permanent` for that recipient, though missing credentials are a common cause: a
 //!   relay for internal domains says it to every outside address, and one such recipient must not stop the
 //!   lane. Dead letters can be sent again; a stopped lane delays everybody.
-//! - **Credentials asked for at RCPT** are `misconfigured`, with the word that it may concern that recipient alone: a relay
-//!   may want them for outside addresses only.
+//! - **Credentials asked for at RCPT**, or a refusal of this machine, are `misconfigured`, with the word that it may concern
+//!   that recipient alone: a relay may want them for outside addresses only, or pass on another relay's word.
 //! - **5xx at the greeting or EHLO** is `misconfigured`: no recipient has been named yet, it is about us.
 
 use postrider_domain::{Answer, Failure, Reason};
@@ -93,10 +93,12 @@ fn refusal_of_us(reason: Reason, reply: &str) -> Failure {
         Reason::Auth => "the mail relay refused the credentials: check email.username and email.password_file",
         Reason::Tls => "the mail relay wants TLS: check email.tls and email.port",
         Reason::SenderRejected => "the mail relay refused the sender: set email.from to an address it accepts from us",
+        Reason::Protocol => {
+            "the mail relay refused EHLO, or a parameter of MAIL that it had offered: ask its operator, or use another"
+        }
         Reason::Connect
         | Reason::Timeout
         | Reason::Disconnected
-        | Reason::Protocol
         | Reason::RateLimited
         | Reason::Unavailable
         | Reason::MailboxFull

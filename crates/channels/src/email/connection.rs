@@ -8,9 +8,11 @@ use super::{
     dialogue::DialogueLine,
     fault::{FaultKind, Stage},
     reply::Reply,
-    settings::Deadlines,
     wire::{Wire, within},
 };
+
+/// How long a person who reads along waits for the relay's goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What the relay offered in its answer to EHLO; nothing else is used.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -91,15 +93,15 @@ impl Connection {
     }
 
     /// Says QUIT and hears the answer, for a dialogue that a person reads.
-    pub(super) async fn quit(mut self, deadlines: &Deadlines) {
+    pub(super) async fn quit(mut self) {
         self.wire.tell(|| DialogueLine::Sent("QUIT".to_owned()));
         let wire = &mut self.wire;
         let goodbye = async {
             wire.write(b"QUIT\r\n").await?;
             wire.reply().await
         };
-        // The mail's fate is known; a relay that does not say goodbye changes nothing.
-        drop::<Result<Reply, _>>(within(Stage::Mail, deadlines.mail, goodbye).await);
+        // The mail's fate is known, and somebody waits to read it; a relay that does not say goodbye changes nothing.
+        drop::<Result<Reply, _>>(within(Stage::Mail, GOODBYE, goodbye).await);
     }
 
     /// Writes one command line (without its line end) and reads its reply.

@@ -21,6 +21,7 @@ use super::{
 pub(super) struct Connector {
     tls: Option<(TlsConnector, ServerName<'static>)>,
     host: String,
+    after_starttls: bool,
 }
 
 impl Connector {
@@ -35,7 +36,7 @@ impl Connector {
                 Some((TlsConnector::from(Arc::new(client_config(settings)?)), name))
             }
         };
-        Ok(Self { tls, host: settings.host.clone() })
+        Ok(Self { tls, host: settings.host.clone(), after_starttls: settings.tls == TlsMode::Starttls })
     }
 
     /// The handshake.
@@ -52,6 +53,11 @@ impl Connector {
         let host = &self.host;
         let remedy = match tls {
             rustls::Error::InvalidCertificate(problem) => untrusted(host, problem),
+            rustls::Error::InvalidMessage(_) if self.after_starttls => {
+                format!(
+                    "{host} did not go on in TLS after STARTTLS: somebody on the way, or the relay, speaks plain text"
+                )
+            }
             rustls::Error::InvalidMessage(_) => format!(
                 "{host} does not answer in TLS: check email.port, and set email.tls to \"starttls\" if the relay begins in \
                  plain text"

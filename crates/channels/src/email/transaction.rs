@@ -119,7 +119,9 @@ async fn envelope(connection: &mut Connection, mail: &Mail, deadlines: &Deadline
         }
     };
     if !reply.is_done() {
-        return Err(mail_refused(connection, reply, pipelining, deadlines).await);
+        let mut ended = mail_refused(connection, reply, pipelining, deadlines).await;
+        ended.fault = blamed_on_utf8(ended.fault, mail);
+        return Err(ended);
     }
     let wire = &mut connection.wire;
     let second = async {
@@ -132,6 +134,16 @@ async fn envelope(connection: &mut Connection, mail: &Mail, deadlines: &Deadline
     };
     let reply = within(Stage::Rcpt, deadlines.rcpt, second).await?;
     if reply.is_done() { Ok(()) } else { Err(refused(connection, Stage::Rcpt, reply)) }
+}
+
+/// A relay that offered SMTPUTF8 and then refuses its parameter, or the address, refuses this mail, not us.
+fn blamed_on_utf8(fault: Fault, mail: &Mail) -> Fault {
+    match fault.kind {
+        FaultKind::Refused(reply) if mail.needs_utf8 && matches!(reply.code, 501 | 504 | 553 | 555) => {
+            Fault::unfit(Stage::Mail, Reason::InvalidAddress, reply.text())
+        }
+        kind => Fault { kind, ..fault },
+    }
 }
 
 /// RSET and its reply, for a relay that reads one command at a time: some cut off who talks ahead.
@@ -182,9 +194,12 @@ async fn message(connection: &mut Connection, mail: &Mail, deadlines: &Deadlines
     }
     connection.count_message();
     let reply = within(Stage::Reply, deadlines.reply, connection.wire.reply()).await?;
-    let closing = match Reply::parse(connection.wire.unasked()) {
-        _ if connection.wire.unasked().is_empty() => false,
+    let unasked = connection.wire.unasked();
+    let closing = match Reply::parse(unasked) {
+        _ if unasked.is_empty() => false,
         Ok(Some((next, _))) if next.code == 421 => true,
+        // The beginning of a goodbye: what was said of the mail does not depend on how the network cuts it up.
+        Ok(None) if unasked.iter().zip(b"421").all(|(said, goodbye)| said == goodbye) => true,
         // Two replies to one final dot: which is the true one cannot be known.
         Ok(_) | Err(_) => return Err(Fault::new(Stage::Reply, FaultKind::Garbled(ReplyProblem::Unasked)).into()),
     };

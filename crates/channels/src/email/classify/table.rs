@@ -61,15 +61,33 @@ const THROTTLED: &[&str] = &[
     "thread limit exceeded",
     "message quota",
 ];
-const SENDING_QUOTA: &[&str] =
-    &["daily user sending", "daily sending quota", "sending limit exceeded", "message quota"];
+const SENDING_QUOTA: &[&str] = &[
+    "daily user sending",
+    "daily sending",
+    "daily limit",
+    "relay limit exceeded",
+    "sending limit exceeded",
+    "submission quota",
+    "message quota",
+];
 const MAILBOX_FULL: &[&str] = &[".2.2", "mailbox full", "mailbox is full", "over quota", "overquota", "quota exceeded"];
 const GREYLISTED: &[&str] = &["greylist", "graylist", "grey-list", "try again later", "try later"];
 const NO_SPACE: &[&str] =
     &[".3.1", "insufficient system storage", "insufficient storage", "disk full", "out of memory"];
 const TOO_LARGE: &[&str] = &[".3.4", "too large", "too big", "size limit", "maximum size", "message size", "too long"];
-const NO_AUTH: &[&str] =
-    &["authentication required", "authentication is required", "must authenticate", "not authenticated"];
+const NO_AUTH: &[&str] = &[
+    "authentication required",
+    "authentication is required",
+    "must authenticate",
+    "authenticate first",
+    "not authenticated",
+    "auth first",
+    "need auth",
+    "and auth",
+];
+/// About this machine; Postfix says it when a recipient is named, unless it is told otherwise (`smtpd_delay_reject`).
+const CLIENT: &[&str] = &["client host", "helo command", "ehlo command", "blocked using"];
+const NO_SEND_AS: &[&str] = &[".7.60", ".2.252", "send as this sender", "sendasdenied"];
 const SENDER: &[&str] = &[".1.7", ".1.8", "sender address rejected", "sender rejected", "sender denied", "bad sender"];
 const NO_RELAY: &[&str] =
     &["relay access denied", "relaying denied", "unable to relay", "relay not permitted", "not relay"];
@@ -115,7 +133,11 @@ const RULES: &[Rule] = &[
     rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
     rule(ENVELOPE, 500..=599, NO_AUTH, Misconfigured, Reason::Auth),
     rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
+    rule(ENVELOPE, 400..=499, CLIENT, Transient, Reason::Unavailable),
+    rule(ENVELOPE, 500..=599, CLIENT, Misconfigured, Reason::Forbidden),
     rule(BEFORE_MAIL, 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(&[Stage::Ehlo], 500..=500, SAY, Misconfigured, Reason::Protocol),
+    rule(&[Stage::Ehlo], 502..=502, SAY, Misconfigured, Reason::Protocol),
     rule(BEFORE_MAIL, 500..=599, SAY, Misconfigured, Reason::Forbidden),
     // The relay lost its place or does not know a command that it must know: the conversation is broken, not the mail.
     rule(&[Stage::Mail, Stage::Rcpt, Stage::Data], 500..=500, SAY, Transient, Reason::Protocol),
@@ -131,6 +153,11 @@ const RULES: &[Rule] = &[
     // MAIL: the sender.
     rule(&[Stage::Mail], 400..=499, SENDER, Transient, Reason::SenderRejected),
     rule(&[Stage::Mail], 400..=499, SAY, Transient, Reason::Unavailable),
+    rule(&[Stage::Mail], 500..=599, SENDER, Sender, Reason::SenderRejected),
+    rule(&[Stage::Mail], 500..=599, THROTTLED, Throttled, Reason::RateLimited),
+    rule(&[Stage::Mail], 500..=599, &[".5.4"], Misconfigured, Reason::Protocol),
+    rule(&[Stage::Mail], 504..=504, SAY, Misconfigured, Reason::Protocol),
+    rule(&[Stage::Mail], 555..=555, SAY, Misconfigured, Reason::Protocol),
     rule(&[Stage::Mail], 552..=552, SAY, Permanent, Reason::TooLarge),
     rule(&[Stage::Mail], 500..=599, SAY, Sender, Reason::SenderRejected),
     // RCPT: the recipient.
@@ -142,6 +169,7 @@ const RULES: &[Rule] = &[
     rule(&[Stage::Rcpt], 500..=599, SPAM, Permanent, Reason::Policy),
     rule(&[Stage::Rcpt], 500..=599, &[".7.1", "not allowed", "access denied", "prohibited"], Permanent, Reason::Forbidden),
     rule(&[Stage::Rcpt], 550..=551, SAY, Permanent, Reason::UnknownRecipient),
+    rule(&[Stage::Rcpt], 556..=556, SAY, Permanent, Reason::UnknownRecipient), // its domain takes no mail (RFC 7504)
     rule(&[Stage::Rcpt], 552..=552, SAY, Permanent, Reason::MailboxFull),
     rule(&[Stage::Rcpt], 501..=501, SAY, Permanent, Reason::InvalidAddress),
     rule(&[Stage::Rcpt], 553..=553, SAY, Permanent, Reason::InvalidAddress),
@@ -149,7 +177,10 @@ const RULES: &[Rule] = &[
     // DATA and the message itself.
     rule(MESSAGE, 400..=499, GREYLISTED, Transient, Reason::TryLater),
     rule(MESSAGE, 400..=499, SAY, Transient, Reason::Unavailable),
-    rule(MESSAGE, 500..=599, &["not verified", "sender address rejected", ".1.8"], Permanent, Reason::SenderRejected),
+    rule(MESSAGE, 500..=599, NO_SEND_AS, Sender, Reason::SenderRejected),
+    rule(MESSAGE, 500..=599, &["sender address rejected", ".1.8"], Sender, Reason::SenderRejected),
+    // SES says it of a recipient, too, while an account is on probation.
+    rule(MESSAGE, 500..=599, &["not verified"], Permanent, Reason::SenderRejected),
     rule(MESSAGE, 500..=599, NO_USER, Permanent, Reason::UnknownRecipient),
     rule(MESSAGE, 500..=599, &[".6.0", ".6.1", ".6.3", ".6.9", "bare lf", "malformed", "header"], Permanent, Reason::InvalidMessage),
     rule(MESSAGE, 552..=552, SAY, Permanent, Reason::TooLarge),
