@@ -143,9 +143,10 @@ impl LedgerIndex {
         self.marks.get(fingerprint).copied()
     }
 
-    /// Forgets receipts that retention has taken from the ledger.
+    /// Forgets receipts and pointers that retention has taken from the ledger.
     pub fn forget_before(&mut self, window_start: Timestamp) {
         self.receipts.retain(|_, known| window_start <= known.appended_at());
+        self.parked.retain(|_, parked| window_start <= parked.due); // it was appended earlier still
     }
 
     /// Receipts held.

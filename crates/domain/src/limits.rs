@@ -41,6 +41,8 @@ pub const RECEIPT_WAIT_MAX: Duration = Duration::from_secs(2);
 pub const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// Recipients whose limits a destination remembers: whose trouble it was shows later.
 pub const DOUBTS_MAX: usize = 256;
+/// Times that a destination was stopped, which do not count as waiting.
+pub const STOPS_MAX: usize = 64;
 /// A duplicate appended later than this after its receipt renews the receipt.
 pub const RECEIPT_RENEW_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Progress is written again this often even if it did not move, before retention takes it.

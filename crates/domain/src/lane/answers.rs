@@ -14,6 +14,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// Why a pointer was written: an attempt that its owner could not wait for.
+pub(super) const LEFT_RUNNING: &str = "left_running";
+
 impl Lane {
     pub(super) fn answered(&mut self, id: WorkId, answer: Answer, now: Now) {
         let Some(work) = self.work.get_mut(&id).filter(|work| work.is_running()) else { return };
@@ -98,8 +101,8 @@ impl Lane {
 
     fn next_attempt(&self, id: WorkId, hint: Option<std::time::Duration>, now: Now) -> Next {
         let Some(work) = self.work.get(&id) else { return Next::GiveUp };
-        let stopped = work.destination().map(|at| self.destinations[at].stopped_for(now.wall)).unwrap_or_default();
-        let waited = now.wall.since(work.wanted_at).saturating_sub(stopped.saturating_sub(work.stopped_before));
+        let stopped = work.destination().map(|at| self.destinations[at].stopped_after(work.wanted_at, now.wall));
+        let waited = now.wall.since(work.wanted_at).saturating_sub(stopped.unwrap_or_default());
         self.settings.retry.next_attempt(work.attempts, waited, hint, now.jitter)
     }
 
@@ -136,7 +139,7 @@ impl Lane {
             offset: work.record.position.offset,
             attempts: work.attempts,
             unknowns: work.unknowns,
-            reason: "unknown".to_owned(),
+            reason: if work.left_running { LEFT_RUNNING } else { "unknown" }.to_owned(),
         };
         let key = LedgerKey { fingerprint: work.id(), class: LedgerClass::Parked };
         let partition = work.partition;

@@ -29,8 +29,8 @@ pub(super) struct DestinationState {
     pub stopped_since: Option<Timestamp>,
     /// When a stopped destination is tried again.
     pub probe_at: Timestamp,
-    /// All the time it was stopped before.
-    pub stopped_total: Duration,
+    /// From when until when it was stopped before, the latest at the end.
+    stops: VecDeque<(Timestamp, Timestamp)>,
     /// Answers that showed that it works.
     proofs: Proofs,
     /// Who was told of a limit without a time.
@@ -48,15 +48,16 @@ impl DestinationState {
             throttled_until: Timestamp::default(),
             stopped_since: None,
             probe_at: Timestamp::default(),
-            stopped_total: Duration::ZERO,
+            stops: VecDeque::new(),
             proofs: Proofs::default(),
             limited: Doubts::default(),
         }
     }
 
-    /// How long it has been stopped, all in all: nobody gives up because of it.
-    pub(super) fn stopped_for(&self, now: Timestamp) -> Duration {
-        self.stopped_total + self.stopped_since.map(|since| now.since(since)).unwrap_or_default()
+    /// How long it has been stopped since then: nobody gives up because of it.
+    pub(super) fn stopped_after(&self, then: Timestamp, now: Timestamp) -> Duration {
+        let current = self.stopped_since.map(|from| (from, now));
+        self.stops.iter().copied().chain(current).map(|(from, until)| until.since(from.max(then))).sum()
     }
 
     /// Stopped or throttled.
@@ -82,6 +83,13 @@ impl DestinationState {
     /// It has served somebody, and is not stopped.
     fn works(&self) -> bool {
         self.stopped_since.is_none() && self.proofs.any()
+    }
+
+    fn works_again(&mut self, now: Timestamp) {
+        if self.stops.len() == limits::STOPS_MAX {
+            self.stops.pop_front();
+        }
+        self.stops.extend(self.stopped_since.take().map(|from| (from, now)));
     }
 
     fn throttle(&mut self, until: Timestamp) {
@@ -179,8 +187,7 @@ impl Lane {
         gate.proofs.add(recipient);
         gate.limited.dispel(recipient);
         if gate.stopped_since.is_some() {
-            gate.stopped_total = gate.stopped_for(now.wall);
-            gate.stopped_since = None;
+            gate.works_again(now.wall);
             let name = gate.name.clone();
             self.report(Report::DestinationResumed(name));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Attempt, Command, Lane, Now, PauseReason, Report,
     admit::dead,
+    answers::LEFT_RUNNING,
     partition::Phase,
     work::{Ending, Inherited, State, WorkId},
 };
@@ -38,10 +39,12 @@ impl Lane {
     }
 
     pub(super) fn wait_until(&mut self, id: WorkId, due: Timestamp) {
+        let last_trial = self.work.get(&id).and_then(|work| self.last_trial(work)).unwrap_or_default();
         if let Some(work) = self.work.get_mut(&id) {
             // While a former owner may still send it, nothing else ends it.
             let theirs = if let Some(Inherited::Found(until)) = work.inherited { until } else { Timestamp::default() };
-            let wake = due.min(work.expires_at().unwrap_or(due)).min(work.keep_until).max(theirs);
+            let at_last = work.keep_until.max(last_trial);
+            let wake = due.min(work.expires_at().unwrap_or(due)).min(at_last).max(theirs);
             work.state = State::Waiting(due);
             self.timers.insert((wake, id));
         }
@@ -172,6 +175,7 @@ impl Lane {
                 // Another one of theirs, late: what it tells of may still be under way.
                 work.attempts = work.attempts.max(parked.attempts);
                 work.unknowns = work.unknowns.max(parked.unknowns);
+                work.left_running |= parked.reason == LEFT_RUNNING;
                 work.inherited = Some(Inherited::Found(parked.due));
                 look_at = look_at.max(parked.due);
             }
@@ -208,11 +212,14 @@ impl Lane {
         work.state = State::Running;
         self.attempted.insert(work.id(), id);
         let suspect = work.deaths.is_some() && work.first_at.is_none();
+        let left_running = std::mem::take(&mut work.left_running);
         work.first_at.get_or_insert(now.wall);
         let Some(delivery) = work.delivery().cloned() else { return };
         let (number, position) = (work.attempts + 1, work.record.position);
         let partition = work.partition;
-        if suspect
+        if left_running {
+            self.report(Report::Ambiguous);
+        } else if suspect
             && let Some(partition) = self.partitions.get_mut(&partition)
             && let Some(left) = partition.suspects_left.checked_sub(1)
         {

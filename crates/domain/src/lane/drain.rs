@@ -92,7 +92,7 @@ impl Lane {
     }
 
     /// Nothing runs, and nothing of ours is still on its way to Kafka.
-    fn has_finished(&self, number: i32) -> bool {
+    pub(super) fn has_finished(&self, number: i32) -> bool {
         let quiet = |partition: &Partition| partition.running == 0 && partition.writing == 0;
         self.partitions.get(&number).is_some_and(quiet) && !self.has_letters(number)
     }
@@ -101,7 +101,8 @@ impl Lane {
         let Some(partition) = self.partitions.get_mut(&number) else { return };
         if settles {
             partition.phase = Phase::Draining(Drain::Progress);
-            let clean = partition.is_beyond_suspicion();
+            // Whose lease is gone may have been followed already: by one that is at work, and may die.
+            let clean = partition.is_beyond_suspicion() && self.commits.lease_holds(now.boot);
             self.write_progress(number, clean, now);
         } else if !self.is_committing(number) {
             self.release(&[number]); // a commit that lands later would take the next owner's back
@@ -145,6 +146,7 @@ impl Lane {
         partition.running -= 1;
         work.attempts += 1;
         work.unknowns += 1;
+        work.left_running = true;
         self.unmark(id, now); // whatever becomes of it, it is no death: the next owner meets the pointer
         self.park_unknown(id, due, now);
     }

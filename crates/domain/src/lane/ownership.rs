@@ -44,8 +44,19 @@ impl Lane {
         for record in records.iter().filter(|record| matches!(record.entry, Some(LedgerEntry::Receipt(_)))) {
             self.yield_twin(number, record.key.fingerprint, now);
         }
+        self.contradict(number, records, now);
         let is_unmark = |record: &&LedgerRecord| record.key.class == LedgerClass::Mark && record.entry.is_none();
         records.iter().filter(is_unmark).for_each(|record| self.acquit(number, record.key.fingerprint));
+    }
+
+    /// A former owner that was cut off says, late, that nobody was at work when it let go. We are: if we die now, the next
+    /// owner must learn of it.
+    fn contradict(&mut self, number: i32, records: &[LedgerRecord], now: Now) {
+        let is_clean = |record: &LedgerRecord| matches!(&record.entry, Some(LedgerEntry::Progress(it)) if it.clean);
+        let is_at_work = self.partitions.get(&number).is_some_and(Partition::is_reading);
+        if is_at_work && records.iter().any(is_clean) {
+            self.write_progress(number, false, now);
+        }
     }
 
     /// The operator has accepted a gap: look again, once nothing of the old assignment runs any more. One that reads has
@@ -55,9 +66,10 @@ impl Lane {
         let accepted = self.partitions.iter().filter(|(_, partition)| partition.index.accepted.is_some());
         let accepted: Vec<i32> = accepted.map(|(number, _)| *number).collect();
         for number in accepted {
+            let has_finished = self.has_finished(number);
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
             match partition.phase {
-                Phase::Stopped if partition.running == 0 && partition.writing == 0 => {
+                Phase::Stopped if has_finished => {
                     self.commands.push(Command::Forget { partition: number });
                     self.restore(number);
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Lane, Now, Report, Stage,
     admit::dead,
+    answers::LEFT_RUNNING,
     work::{Ending, Inherited, State, Subject, Work},
 };
 use crate::{
@@ -50,10 +51,7 @@ impl Lane {
         };
         match self.screen(&work, now) {
             Screened::Send => self.admit_work(work),
-            Screened::AlreadySettled { renew } => {
-                self.report(Report::Suppressed(Stage::Ledger));
-                if renew { Admitted::Renewal(id) } else { Admitted::Nothing }
-            }
+            Screened::AlreadySettled { renew } => self.suppress_settled(&work, renew, now),
             Screened::InFlight => self.suppress_twin(&work),
             Screened::TooOld => {
                 work.ending = Some(dead(
@@ -73,10 +71,7 @@ impl Lane {
             delivery.id = Fingerprint::of_delivery(event, delivery.channel, &delivery.recipient, Some(&salt));
         }
         match self.screen(&work, now) {
-            Screened::AlreadySettled { renew } => {
-                self.report(Report::Suppressed(Stage::Ledger));
-                if renew { Admitted::Renewal(work.id()) } else { Admitted::Nothing }
-            }
+            Screened::AlreadySettled { renew } => self.suppress_settled(&work, renew, now),
             Screened::InFlight => self.suppress_twin(&work),
             Screened::Send | Screened::TooOld | Screened::Conflict => {
                 let detail = "the same event key came before with other content; it was not sent".to_owned();
@@ -84,6 +79,17 @@ impl Lane {
                 self.admit_work(work)
             }
         }
+    }
+
+    /// A pointer whose receipt its writer could still write, but no more: it would outlive the receipt, and be taken for
+    /// the pointer of the key's next use.
+    fn suppress_settled(&mut self, work: &Work, renew: bool, now: Now) -> Admitted {
+        let fingerprint = work.id();
+        self.report(Report::Suppressed(Stage::Ledger));
+        if self.partitions[&work.partition].index.has_pointer(&fingerprint) {
+            self.forget_pointer(work.partition, fingerprint, now);
+        }
+        if renew { Admitted::Renewal(fingerprint) } else { Admitted::Nothing }
     }
 
     /// A twin counts as seen at once: its elder's offset lies below and is open until it is settled.
@@ -116,9 +122,8 @@ impl Lane {
         };
         let destination = self.destinations.iter().position(|known| known.name == planned.destination);
         let wanted_at = record.first_appended_at().max(event.not_before.unwrap_or_default());
-        let stopped_before = destination.map(|at| self.destinations[at].stopped_for(wanted_at)).unwrap_or_default();
         let subject = Subject::Delivery { delivery, destination };
-        Work { wanted_at, stopped_before, content, ..self.bare_work(record, subject) }
+        Work { wanted_at, content, ..self.bare_work(record, subject) }
     }
 
     /// What former owners left in the ledger: a pointer to wait for, a mark of attempts that were never answered.
@@ -132,6 +137,7 @@ impl Lane {
             work.unknowns = parked.unknowns;
             work.state = State::Waiting(parked.due);
             work.inherited = Some(Inherited::Found(parked.due));
+            work.left_running = parked.reason == LEFT_RUNNING;
         }
         let suspect = partition.suspect_until.is_some_and(|until| work.record.appended_at <= until);
         if work.ending.is_none() && suspect {

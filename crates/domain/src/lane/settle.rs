@@ -99,11 +99,14 @@ impl Lane {
         }
         partition.in_hand.remove(&fingerprint);
         if partition.index.has_pointer(&fingerprint) || 0 < work.unknowns {
-            let key = LedgerKey { fingerprint, class: LedgerClass::Parked };
-            let write = Write::Ledger { partition: work.partition, key, entry: None };
-            self.write(work.partition, write, Purpose::Aside, now);
+            self.forget_pointer(work.partition, fingerprint, now);
         }
         self.close(work.partition, work.record.position.offset, now);
+    }
+
+    pub(super) fn forget_pointer(&mut self, number: i32, fingerprint: Fingerprint, now: Now) {
+        let key = LedgerKey { fingerprint, class: LedgerClass::Parked };
+        self.write(number, Write::Ledger { partition: number, key, entry: None }, Purpose::Aside, now);
     }
 
     pub(super) fn close(&mut self, number: i32, offset: i64, now: Now) {

@@ -4,6 +4,7 @@ mod admission;
 mod doubt;
 mod drain;
 mod gaps;
+mod handed_over;
 mod harness;
 mod identity;
 mod lease;

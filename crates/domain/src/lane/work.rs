@@ -1,6 +1,6 @@
 //! One delivery in hand.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use crate::{
     delivery::Delivery,
@@ -69,6 +69,8 @@ pub(super) struct Work {
     pub pointer_pending: bool,
     /// A former owner's pointer that still has to be taken over.
     pub inherited: Option<Inherited>,
+    /// A former owner left it running: our attempt may be a second copy, and nobody has counted it yet.
+    pub left_running: bool,
     /// Deaths of a process that an attempt of ours may have caused; none: no mark needed.
     pub deaths: Option<u32>,
     /// A mark that this process wrote may stand in the ledger.
@@ -76,8 +78,6 @@ pub(super) struct Work {
     pub first_at: Option<Timestamp>,
     /// What latency and give-up count from.
     pub wanted_at: Timestamp,
-    /// The destination's stopped time when this delivery was planned: it does not count as waiting.
-    pub stopped_before: Duration,
     /// By then it must be settled, or its event leaves the topic.
     pub keep_until: Timestamp,
     pub last_answer: Option<String>,

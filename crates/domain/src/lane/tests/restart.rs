@@ -3,7 +3,7 @@
 use super::{
     harness::LaneUnderTest,
     words::{
-        Draft, delivered, mail, minutes, misconfigured, permanent, seconds, slack, slack_settings, throttled,
+        Draft, delivered, hours, mail, minutes, misconfigured, permanent, seconds, slack, slack_settings, throttled,
         transient, unknown,
     },
 };
@@ -115,6 +115,22 @@ fn deaths_soon_after_the_start_end_nothing() {
     lane.advance(limits::LAST_TRIAL_AFTER);
     lane.answer("innocent", delivered());
     assert_eq!(lane.settled, ["innocent@example.com delivered after 1"]);
+}
+
+/// A backlog after a long stop is past its last moment; that must not bring the last trial forward.
+#[test]
+fn the_last_trial_waits_also_for_what_is_about_to_leave_the_topic() {
+    let aged = || [mail(0, "innocent").aged(hours(7 * 24 - 1))];
+    let mut lane = LaneUnderTest::reading();
+    lane.polled(aged());
+    for _ in 0..20 {
+        lane.advance(seconds(1));
+        lane = lane.successor();
+        lane.polled(aged());
+    }
+    assert!(lane.dead.is_empty() && lane.running().is_empty());
+    lane.advance(limits::LAST_TRIAL_AFTER);
+    assert_eq!(lane.running(), ["innocent"]);
 }
 
 fn beside_poison() -> [Draft; 3] {

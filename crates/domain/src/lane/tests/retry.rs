@@ -235,3 +235,19 @@ fn a_permanent_failure_dies_at_once_with_the_last_answer() {
     assert_eq!(reasons, ["rejected", "bug"]);
     assert_eq!(lane.dead[0].last_answer.as_deref(), Some("550 nobody"));
 }
+
+/// What waited in Kafka behind a full partition was held up by the stop as much as what waited here.
+#[test]
+fn stopped_time_does_not_count_for_what_comes_after_it() {
+    let mut lane = LaneUnderTest::reading(); // give_up_after 1 h
+    lane.polled([mail(0, "a")]);
+    lane.answer("a", misconfigured());
+    lane.advance(minutes(120));
+    lane.answer("a", delivered());
+    lane.polled([mail(1, "b").aged(minutes(100))]);
+    lane.answer("b", transient());
+    assert_eq!(lane.settled, ["a@example.com delivered after 1"]);
+    lane.advance(minutes(61));
+    lane.answer("b", transient());
+    assert_eq!(lane.settled.len(), 2, "its own time counts: {:?}", lane.settled);
+}
