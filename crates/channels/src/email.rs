@@ -12,6 +12,7 @@ mod classify;
 mod connection;
 mod dialogue;
 mod fault;
+mod http_date;
 mod message;
 mod pool;
 mod reply;
@@ -27,6 +28,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use postrider_domain::{Answer, ChannelName, Delivery, DestinationName, Failure, Permit, Reason};
 
+pub(crate) use self::http_date::http_date;
 use self::{
     classify::classify,
     connection::Connection,

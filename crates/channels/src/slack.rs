@@ -11,6 +11,7 @@
 mod classify;
 mod exchange;
 mod message;
+mod retry_after;
 mod settings;
 mod target;
 

@@ -75,9 +75,19 @@ async fn a_200_without_ok_is_a_failure() {
     assert_failed(&answer, "misconfigured", Reason::Auth);
     let (answer, _) = answered("ops", Reply::html(200)).await;
     assert_failed(&answer, "transient", Reason::Protocol);
-    let (answer, _) = answered("ops", Reply::Oversize { bytes: 65 * 1024 }).await;
+    let (answer, _) = answered("ops", Reply::Oversize { bytes: (1 << 20) + 1 }).await;
     assert_failed(&answer, "unknown", Reason::Protocol);
     assert!(answer.failure().unwrap().answer.contains("far larger"), "{answer:?}");
+}
+
+/// The longest text that is taken, escaped and echoed in `blocks` as well: it was posted, and must not be sent again.
+#[tokio::test]
+async fn a_reply_that_echoes_the_longest_message_is_read_to_its_end() {
+    let text = "\\u00e4".repeat(40_000);
+    let blocks = format!(r#"[{{"type":"rich_text","elements":[{{"type":"text","text":"{text}"}}]}}]"#);
+    let body = format!(r#"{{"ok":true,"ts":"1.1","message":{{"text":"{text}","blocks":{blocks}}}}}"#);
+    let (answer, _) = answered("sales", Reply::Status { status: 200, headers: Vec::new(), body }).await;
+    assert_eq!(answer, Answer::Delivered { reply: "ok ts=1.1".into() });
 }
 
 #[tokio::test]
@@ -90,6 +100,17 @@ async fn a_429_says_for_how_long_up_to_an_hour() {
     assert_eq!((waits(&answer), posted), (Some(Duration::from_secs(30)), 0));
     let (answer, _) = answered("sales", Reply::throttled(9_999_999)).await;
     assert_eq!(waits(&answer), Some(Duration::from_secs(3_600)));
+    for (hint, date, seconds) in [
+        ("99999999999999999999999", None, Some(3_600)),
+        ("1.5", None, Some(2)),
+        ("Sun, 06 Nov 1994 08:50:07 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(30)),
+        ("soon", None, None),
+    ] {
+        let date = date.map(|date| ("date".to_owned(), date.to_owned()));
+        let headers = [("retry-after".to_owned(), hint.to_owned())].into_iter().chain(date).collect();
+        let (answer, _) = answered("ops", Reply::Status { status: 429, headers, body: String::new() }).await;
+        assert_eq!(waits(&answer), seconds.map(Duration::from_secs), "{hint}");
+    }
 }
 
 #[tokio::test]

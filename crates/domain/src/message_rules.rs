@@ -212,9 +212,14 @@ fn check_content_type(pointer: &str, content_type: &str, problems: &mut Vec<Prob
     }
 }
 
-/// `type/subtype` with parameters, each `name=token` or `name="quoted"` (RFC 2045, 5.1); at most 255 bytes.
+/// `type/subtype` with parameters, each `name=token` or `name="quoted"` (RFC 2045, 5.1); at most 255 bytes. A `;` inside
+/// quotes is part of the value; a backslash there is refused, so a quote always ends it.
 fn is_content_type(text: &str) -> bool {
-    let mut pieces = text.split(';');
+    let mut in_quotes = false;
+    let mut pieces = text.split(|character: char| {
+        in_quotes ^= character == '"';
+        character == ';' && !in_quotes
+    });
     let (kind, subkind) =
         pieces.next().and_then(|essence| essence.trim_matches(' ').split_once('/')).unwrap_or_default();
     let is_parameter = |piece: &str| {

@@ -109,7 +109,8 @@ pub(crate) fn media_type(
     all: &'static str,
 ) -> Result<&'static str, Refusal> {
     let refusal = Refusal::UnsupportedMediaType { supported: all };
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    // Every header of that name: together they are one list of codings (RFC 9110, 5.3).
+    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(refusal);
     }
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

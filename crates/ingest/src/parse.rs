@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub use self::problems::Problem;
 use self::{
     fields::{Fields, text, time},
-    json::Json,
+    json::{Document, Json},
     problems::{Path, Problems},
 };
 
@@ -73,9 +73,9 @@ pub(crate) struct Invalid {
 ///
 /// # Errors
 /// All its problems.
-pub(crate) fn notification(json: &Json<'_>, given: Given<'_>, rules: &Rules) -> Result<Notification, Invalid> {
-    let mut problems = Problems::default();
-    let (notification, own_key) = read(json, given, &mut problems);
+pub(crate) fn notification(document: Document<'_>, given: Given<'_>, rules: &Rules) -> Result<Notification, Invalid> {
+    let Document { json, mut problems } = document;
+    let (notification, own_key) = read(&json, given, &mut problems);
     let form = problems.len();
     check(&notification, given.now, rules, form, &mut problems);
     if matches!(json, Json::Object(_)) && notification.email.is_none() && notification.slack.is_none() {

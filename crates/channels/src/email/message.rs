@@ -8,7 +8,7 @@ use lettre::{
     message::{
         Attachment as Part, Body, Mailbox, Mailboxes, MultiPart, SinglePart,
         header::{
-            Cc, ContentDisposition, ContentTransferEncoding, ContentType, Date, From as FromHeader, HeaderName,
+            Cc, ContentDisposition, ContentTransferEncoding, ContentType, Date, From as FromHeader, Header, HeaderName,
             HeaderValue, Headers, MIME_VERSION_1_0, MessageId, ReplyTo, Subject, To,
         },
     },
@@ -137,7 +137,7 @@ fn set_addresses(headers: &mut Headers, email: &Email, sender: &Address, names: 
 
 fn set_texts(headers: &mut Headers, email: &Email) -> Result<(), Failure> {
     if let Some(subject) = &email.subject {
-        headers.set(Subject::from(subject.clone()));
+        headers.insert_raw(subject_header(subject));
     }
     // Keeps out-of-office replies from answering a machine (RFC 3834); upstream may say otherwise.
     let mut extra = BTreeMap::from([("Auto-Submitted", "auto-generated")]);
@@ -151,6 +151,16 @@ fn set_texts(headers: &mut Headers, email: &Email) -> Result<(), Failure> {
         headers.insert_raw(HeaderValue::new(header, value.to_owned()));
     }
     Ok(())
+}
+
+/// lettre writes ASCII as it is, so what looks like an encoded word (RFC 2047) would be decoded by the reader and show
+/// something that upstream did not write: such a subject is encoded as a whole. Display names it encodes itself, and an
+/// extra header's value is upstream's own form (a URL in it may hold `=?`).
+fn subject_header(subject: &str) -> HeaderValue {
+    if !subject.contains("=?") {
+        return Subject::from(subject.to_owned()).display();
+    }
+    HeaderValue::dangerous_new_pre_encoded(Subject::name(), subject.to_owned(), encode::words(subject))
 }
 
 /// A part or a tree of parts; lettre keeps its own type for this to itself.

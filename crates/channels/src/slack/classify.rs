@@ -1,22 +1,21 @@
 //! What Slack's replies mean. Three tables: success, codes, and statuses for replies that have no code.
 //!
 //! - A reply that carries a code is classified by the code; one that nobody knows is permanent, reason `other`.
+//! - `ok: false` without a code that can be read is a refusal all the same: permanent, reason `other`, on a 2xx.
 //! - 5xx is transient: Slack says that it failed. Two exceptions are `unknown`, because they say that the message
 //!   may have been posted: `fatal_error` ("some aspect of the operation may have succeeded") and 504 (a gateway
 //!   that handed the message on and got no reply).
 //! - 200 with a web page is transient: something stood in front of Slack and answered in its place. 200 with anything
-//!   else that is no answer of Slack's (nothing, half a JSON object, 64 KiB) is a reply lost, so `unknown`.
+//!   else that is no answer of Slack's (nothing, half a JSON object, over 1 MiB) is a reply lost, so `unknown`.
 //! - A redirect, or a webhook that is gone, concerns every message to the destination: misconfigured.
 
 mod codes;
+mod said;
 
 use postrider_domain::{Answer, Failure, Reason};
-use serde::Deserialize;
 
-use super::{
-    exchange::{Reply, ReplyBody},
-    target::Endpoint,
-};
+use self::said::{Said, said};
+use super::{exchange::Reply, target::Endpoint};
 
 /// The class of an answer, before its words are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,34 +29,6 @@ enum Class {
 
 type Verdict = (Class, Reason);
 
-/// The characters of a reply without a code that are worth keeping.
-const EXCERPT_CHARS_MAX: usize = 200;
-
-/// The fields we read of `chat.postMessage`'s reply; workflow webhooks answer in the same way.
-#[derive(Debug, Default, Deserialize)]
-struct Json {
-    ok: bool,
-    error: Option<String>,
-    ts: Option<String>,
-    needed: Option<String>,
-    #[serde(default)]
-    response_metadata: Details,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Details {
-    #[serde(default)]
-    messages: Vec<String>,
-}
-
-/// What the reply says, read but not judged.
-enum Said {
-    Ok { reply: String },
-    Code { code: String, details: String },
-    Page,
-    Other { excerpt: String },
-}
-
 pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
     let (status, said) = (reply.status, said(&reply.body, endpoint));
     let code = if let Said::Code { code, .. } = &said { codes::listed(code) } else { None };
@@ -65,6 +36,8 @@ pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
         Said::Ok { reply } if status == 200 => return Answer::Delivered { reply },
         Said::Ok { reply } => (by_status(status), reply),
         Said::Code { code, details } => (by_code(status, &code), [code, details].join(" ").trim_end().to_owned()),
+        Said::Refused { excerpt } if (200..300).contains(&status) => ((Class::Permanent, Reason::Other), excerpt),
+        Said::Refused { excerpt } => (by_status(status), excerpt),
         Said::Page if status == 200 => {
             ((Class::Transient, Reason::Protocol), "a web page, so something answered in Slack's place".to_owned())
         }
@@ -84,51 +57,6 @@ pub(super) fn classify(reply: &Reply, endpoint: Endpoint) -> Answer {
         }
         Class::Unknown => Answer::Unknown { failure },
     }
-}
-
-fn said(body: &ReplyBody, endpoint: Endpoint) -> Said {
-    let text = match body {
-        ReplyBody::Whole(text) => text.trim(),
-        ReplyBody::TooLarge => return Said::Other { excerpt: "a reply far larger than Slack's are".to_owned() },
-        ReplyBody::Lost => return Said::Other { excerpt: "the reply broke off".to_owned() },
-    };
-    // The Web API always answers in JSON: a bare `ok` comes from something else, many a health check for one.
-    if text == "ok" && endpoint == Endpoint::Webhook {
-        return Said::Ok { reply: text.to_owned() };
-    }
-    match serde_json::from_str::<Json>(text) {
-        Ok(Json { ok: true, ts, .. }) => {
-            let ts = ts.map(|ts| format!(" ts={}", excerpt(&ts))).unwrap_or_default();
-            Said::Ok { reply: format!("ok{ts}") }
-        }
-        Ok(Json { ok: false, error: Some(code), needed, response_metadata, .. }) => {
-            let needed = needed.map(|scope| format!("(needs the scope {scope})"));
-            let details = needed.into_iter().chain(response_metadata.messages).collect::<Vec<_>>().join(" ");
-            Said::Code { code: excerpt(&code), details: excerpt(&details) }
-        }
-        _ if text.starts_with('<') => Said::Page,
-        _ if is_code(text) && text != "ok" => Said::Code { code: text.to_owned(), details: String::new() },
-        _ if text.is_empty() => Said::Other { excerpt: "an empty reply".to_owned() },
-        _ => Said::Other { excerpt: excerpt(text) },
-    }
-}
-
-/// Slack's codes are words in snake case.
-fn is_code(text: &str) -> bool {
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// One line without control characters, cut.
-fn excerpt(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(EXCERPT_CHARS_MAX)
-        .collect()
 }
 
 fn by_code(status: u16, code: &str) -> Verdict {

@@ -14,16 +14,15 @@ use futures_util::stream;
 use postrider_domain::{Answer, Failure, Permit, Reason};
 use reqwest::{
     Body, Client, Response,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::target::Target;
+use super::{retry_after, target::Target};
 
-/// Slack's replies are a few hundred bytes; what is longer is not Slack's.
-const REPLY_BYTES_MAX: usize = 64 * 1024;
-/// Longer hints are cut: a slip of theirs must not silence a destination for a day.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// `chat.postMessage` echoes the message, escaped and as `blocks` once more: 40,000 characters become several hundred KB.
+/// What is longer is not Slack's. A destination has one attempt at a time, so this is its memory, too.
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How an exchange ended.
 pub(super) enum Ended {
@@ -46,7 +45,7 @@ pub(super) struct Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReplyBody {
     Whole(String),
-    /// Over 64 KiB; not kept.
+    /// Over 1 MiB; not kept.
     TooLarge,
     /// The connection broke, or the deadline passed, before its end.
     Lost,
@@ -112,8 +111,7 @@ fn gated(payload: String, permit: Permit, refused: Arc<AtomicBool>) -> Body {
 
 async fn read(mut response: Response, target: &Target, end: Instant) -> Reply {
     let status = response.status().as_u16();
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
+    let retry_after = retry_after::hint(response.headers());
     let mut bytes = Vec::new();
     let body = loop {
         match timeout_at(end, response.chunk()).await {

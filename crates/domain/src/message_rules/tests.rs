@@ -33,6 +33,8 @@ fn good_mails_have_no_problem() {
     check(|email| email.to[0].name = Some("Ада Лавлейс \"Countess\" <x>".to_owned()), &[]);
     check(|email| attach(email, "Rechnung März.pdf", "application/pdf", None), &[]);
     check(|email| attach(email, "logo.png", "image/png; name=\"a b.png\"", Some("logo@shop")), &[]);
+    check(|email| attach(email, "a", "text/plain; name=\"a;b\"", None), &[]);
+    check(|email| attach(email, "a", "text/plain; name=\"; x=;\"; charset=utf-8", None), &[]);
     check(|email| drop(email.headers.insert("Auto-Submitted".to_owned(), "no".to_owned())), &[]);
     check(|email| drop(email.headers.insert("List-Unsubscribe".to_owned(), "<https://x.example>".to_owned())), &[]);
 }
@@ -58,6 +60,17 @@ fn each_problem_has_its_pointer() {
     check(|email| attach(email, "a", "pdf", None), &["/email/attachments/0/content_type"]);
     check(|email| attach(email, "a", "multipart/mixed", None), &["/email/attachments/0/content_type"]);
     check(|email| attach(email, "a", "a/b; c=\"\r\n\"", None), &["/email/attachments/0/content_type"]);
+    for content_type in [
+        "text/plain; name=\"a;b\nc\"",
+        "text/plain; name=\"a;b",
+        "text/plain; name=\"a\\\";b\"",
+        "text/plain; name=\"a\"b; c=d",
+        "text/plain; name=a\";b\"",
+        "\"text/plain;\"",
+        "text/plain;",
+    ] {
+        check(|email| attach(email, "a", content_type, None), &["/email/attachments/0/content_type"]);
+    }
     check(|email| attach(email, "a", "image/png", Some("<a>")), &["/email/attachments/0/content_id"]);
     check(
         |email| email.alternatives.push(Alternative { content_type: "text/calendar\n".to_owned(), content: vec![] }),

@@ -21,7 +21,7 @@ use super::{App, Call, Given, Refusal, Route, Rules};
 use crate::{
     accept::accept,
     call::media_type,
-    parse::{self, json::Json},
+    parse::{self, json::Document},
 };
 
 /// Events in one batch.
@@ -59,29 +59,29 @@ async fn answer(app: &App, call: &Call<'_>, headers: &HeaderMap, body: Body) -> 
 /// Each item of the array, in order.
 fn read_array(body: &Bytes, given: Given<'_>, rules: &Rules) -> Result<Vec<Item>, Refusal> {
     let (mut items, mut count) = (Vec::new(), 0);
-    let is_array = Json::read_each(body, |item| {
+    let is_array = Document::read_each(body, |item| {
         count += 1;
         if count <= ITEMS_MAX {
-            items.push(item.map_err(Refusal::from).and_then(|item| check(&item, given, rules)));
+            items.push(item.map_err(Refusal::from).and_then(|item| check(item, given, rules)));
         }
     });
     if !is_array.map_err(Refusal::not_json)? {
-        let tree = Json::read(body)?;
-        return Err(Refusal::invalid("", format!("must be an array of events, not {}", tree.kind())));
+        let document = Document::read(body)?;
+        return Err(Refusal::invalid("", format!("must be an array of events, not {}", document.json.kind())));
     }
     check_count(count)?;
     Ok(items)
 }
 
-fn check(tree: &Json<'_>, given: Given<'_>, rules: &Rules) -> Item {
-    parse::notification(tree, given, rules).map_err(Refusal::Invalid)
+fn check(document: Document<'_>, given: Given<'_>, rules: &Rules) -> Item {
+    parse::notification(document, given, rules).map_err(Refusal::Invalid)
 }
 
 /// Each line that is not blank, in order; one that is not JSON spoils only itself.
 fn read_lines(body: &Bytes, given: Given<'_>, rules: &Rules) -> Result<Vec<Item>, Refusal> {
     let lines = || body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     check_count(lines().count())?;
-    Ok(lines().map(|line| check(&Json::read(line)?, given, rules)).collect())
+    Ok(lines().map(|line| check(Document::read(line)?, given, rules)).collect())
 }
 
 fn check_count(count: usize) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ use super::{App, Call, Given, Refusal, Route, Rules};
 use crate::{
     accept::accept,
     call::media_type,
-    parse::{self, json::Json},
+    parse::{self, json::Document},
     refusal::json,
 };
 
@@ -39,8 +39,8 @@ async fn answer(app: &App, call: &Call<'_>, headers: &HeaderMap, body: Body) -> 
 
 fn read(body: &[u8], source: &str, headers: &HeaderMap, rules: &Rules) -> Result<Notification, Refusal> {
     let header_key = header_key(headers)?;
-    let tree = Json::read(body)?;
-    parse::notification(&tree, Given { source, header_key, now: clock::wall() }, rules).map_err(Refusal::Invalid)
+    let document = Document::read(body)?;
+    parse::notification(document, Given { source, header_key, now: clock::wall() }, rules).map_err(Refusal::Invalid)
 }
 
 /// The `Idempotency-Key`. The quotes of its standard form are not part of the key.

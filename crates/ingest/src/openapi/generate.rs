@@ -118,7 +118,7 @@ const _: () = assert!(VALUES_MAX == 200_000, "the next lines say so");
     ),
     responses(
         (status = 202, description = "Acknowledged by Kafka", body = Accepted),
-        (status = 400, description = "Not JSON, or a name twice in one object", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "Not JSON", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 401, description = "No configured API key", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 408, description = "The body came too slowly", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "Larger than `ingest.body_max`", body = ProblemDocument, content_type = "application/problem+json"),

@@ -19,8 +19,7 @@ fn rules() -> Rules {
 
 fn parse_with(body: &Value, header_key: Option<&str>, rules: &Rules) -> Result<Notification, Invalid> {
     let text = body.to_string();
-    let tree = Json::read(text.as_bytes()).unwrap();
-    notification(&tree, Given { source: "shop", header_key, now: NOW }, rules)
+    notification(Document::read(text.as_bytes()).unwrap(), Given { source: "shop", header_key, now: NOW }, rules)
 }
 
 fn valid() -> Value {
@@ -239,27 +238,66 @@ fn what_is_not_json_says_where() {
         (b"", "line 1 column 0"),
         (b"{} {}", "trailing characters"),
         (b"\"\xff\"", "invalid unicode"),
-        (b"{\"a\": 1,\n \"a\": 2}", "a name occurs twice in one object at line 2"),
         (&[b'['; 200], "recursion limit"),
     ] {
-        let Err(Unreadable::NotJson(error)) = Json::read(body) else { panic!("{place}") };
+        let Err(Unreadable::NotJson(error)) = Document::read(body) else { panic!("{place}") };
         assert!(error.to_string().contains(place), "{error}");
     }
-    let fields: String = (0..40).map(|i| format!("\"f{i}\": {{}}, ")).collect();
-    for (last, twice) in [("f3", true), ("f39", true), ("f40", false)] {
-        let body = format!("{{{fields}\"{last}\": 1}}");
-        assert_eq!(Json::read(body.as_bytes()).is_err(), twice, "{last}");
-    }
     let list = |values: usize| format!("[{}1]", "1,".repeat(values - 2)); // the list is a value, too
-    assert!(Json::read(list(VALUES_MAX).as_bytes()).is_ok());
+    assert!(Document::read(list(VALUES_MAX).as_bytes()).is_ok());
     let many = list(VALUES_MAX + 1);
-    assert!(matches!(Json::read(many.as_bytes()), Err(Unreadable::TooManyValues)));
+    assert!(matches!(Document::read(many.as_bytes()), Err(Unreadable::TooManyValues)));
     let object = format!(r#"{{"a": {many}, "b": {{"c": 1}}, "d": [[[2]]]}}"#);
-    assert!(matches!(Json::read(object.as_bytes()), Err(Unreadable::TooManyValues)), "the rest is read over");
+    assert!(matches!(Document::read(object.as_bytes()), Err(Unreadable::TooManyValues)), "the rest is read over");
     assert!(
-        matches!(Json::read(object.replace("]]]", "]]").as_bytes()), Err(Unreadable::NotJson(_))),
+        matches!(Document::read(object.replace("]]]", "]]").as_bytes()), Err(Unreadable::NotJson(_))),
         "and is looked at"
     );
+}
+
+/// The pointers and details of what is wrong with a body that `Value` could not hold.
+fn problems_of(body: &str) -> Vec<(String, String)> {
+    let document = Document::read(body.as_bytes()).unwrap();
+    let given = Given { source: "shop", header_key: None, now: NOW };
+    let problems = notification(document, given, &rules()).err().map_or_else(Vec::new, |invalid| invalid.problems);
+    problems.into_iter().map(|problem| (problem.pointer, problem.detail)).collect()
+}
+
+#[test]
+fn a_name_that_occurs_twice_is_told_by_name_beside_other_problems() {
+    let body = r#"{"type": "a", "type": "b", "slack": {"to": ["ops"], "text": "x", "blocks": [{"a~/b": 1, "a~/b": {"c": 1}}]},
+                   "email": {"to": [{"address": "ada"}], "text": "x", "text": "y"}}"#;
+    let twice = "occurs twice in its object: leave one of the two out";
+    let told: Vec<_> = problems_of(body).into_iter().filter(|(_, detail)| detail == twice).map(|told| told.0).collect();
+    assert_eq!(told, ["/type", "/slack/blocks/0/a~0~1b", "/email/text"]);
+    assert!(problems_of(body).iter().any(|(pointer, _)| pointer == "/email/to/0/address"), "{body}");
+    let fields: String = (0..40).map(|i| format!("\"f{i}\": {{}}, ")).collect();
+    for (last, expected) in [("f3", vec!["/f3"]), ("f39", vec!["/f39"]), ("f40", vec![])] {
+        let body = format!("{{{fields}\"{last}\": 1}}");
+        let problems = Document::read(body.as_bytes()).unwrap().problems.into_list();
+        let told: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(told, expected);
+    }
+}
+
+/// Slack would be sent another number than upstream wrote.
+#[test]
+fn a_number_that_would_change_is_refused_at_its_place() {
+    let with_number = |number: &str| {
+        format!(
+            r#"{{"type": "t", "slack": {{"to": ["ops"], "blocks": [{{"type": "x"}}, {{"n": [true, {{"id": {number}}}]}}]}}}}"#
+        )
+    };
+    for number in
+        ["12345678901234567890123", "-12345678901234567890123", "18446744073709551616", "-9223372036854775809"]
+    {
+        let [(pointer, detail)] = problems_of(&with_number(number)).try_into().unwrap();
+        assert_eq!(pointer, "/slack/blocks/1/n/1/id", "{number}");
+        assert!(detail.contains("write it as a string"), "{detail}");
+    }
+    for number in ["18446744073709551615", "-9223372036854775808", "1.5", "0", "1e3"] {
+        assert_eq!(problems_of(&with_number(number)), [], "{number}");
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -320,8 +358,8 @@ proptest! {
     /// Bytes that are no JSON are refused, never a panic.
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
-        if let Ok(tree) = Json::read(&bytes) {
-            notification(&tree, Given { source: "shop", header_key: None, now: NOW }, &rules()).ok();
+        if let Ok(document) = Document::read(&bytes) {
+            notification(document, Given { source: "shop", header_key: None, now: NOW }, &rules()).ok();
         }
     }
 }

@@ -42,6 +42,18 @@ async fn each_line_stands_for_itself() {
     assert_eq!(api.metric(r#"postrider_ingest_events_total{result="rejected",source="shop"}"#), Some(2.0));
 }
 
+/// It is JSON, so the array can be read on behind it.
+#[tokio::test]
+async fn a_name_that_occurs_twice_spoils_only_its_event() {
+    let api = start(|_| ()).await;
+    let twice = one_line("b").replacen('{', r#"{"type": "other", "#, 1);
+    let body = format!("[{}, {twice}, {}]", one_line("a"), one_line("c"));
+    let reply = api.post(BATCH, &body).await;
+    assert_eq!((reply.status, statuses(&reply)), (207, vec![202, 422, 202]), "{reply:?}");
+    let errors = json!([{"pointer": "/type", "detail": "occurs twice in its object: leave one of the two out"}]);
+    assert_eq!(reply.body["results"][1]["errors"], errors);
+}
+
 #[tokio::test]
 async fn kafka_gone_for_all_of_it_is_a_503_and_for_some_of_it_a_207() {
     let api = start(|_| ()).await;

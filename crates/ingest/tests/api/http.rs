@@ -90,6 +90,7 @@ async fn each_refusal_has_its_status() {
     let good = event("a");
     let form = ("content-type", "application/x-www-form-urlencoded");
     let gzip = ("content-encoding", "gzip");
+    let identity = ("content-encoding", "identity");
     let wrong = ("authorization", "Bearer wrong");
     for (method, path, headers, body, status) in [
         ("POST", ONE, &[JSON][..], good.as_str(), 401),
@@ -97,6 +98,8 @@ async fn each_refusal_has_its_status() {
         ("POST", ONE, &[form, AUTHORIZED], &good, 415),
         ("POST", ONE, &[AUTHORIZED], &good, 415),
         ("POST", ONE, &[JSON, gzip, AUTHORIZED], &good, 415),
+        ("POST", ONE, &[JSON, identity, gzip, AUTHORIZED], &good, 415),
+        ("POST", ONE, &[JSON, identity, AUTHORIZED], &good, 202),
         ("POST", ONE, &[("content-type", "application/json; charset=utf-8"), AUTHORIZED], &good, 202),
         ("POST", ONE, &[JSON, AUTHORIZED], "{\"type\": }", 400),
         ("POST", ONE, &[JSON, AUTHORIZED], "", 400),

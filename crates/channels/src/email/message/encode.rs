@@ -1,4 +1,23 @@
-//! Line ends and dots: the last hand on the bytes before the wire.
+//! Encoded words, line ends and dots: the last hand on the bytes before the wire.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+/// Bytes of text in one encoded word: with base64 and its frame, it fits beside `Subject: ` into a line of 76.
+const WORD_BYTES_MAX: usize = 39;
+
+/// `text` as encoded words (RFC 2047), one a line; readers join them without what is between. No word ends inside a
+/// character.
+pub(super) fn words(text: &str) -> String {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end =
+            (0..=WORD_BYTES_MAX.min(rest.len())).rev().find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        words.push(format!("=?utf-8?b?{}?=", BASE64_STANDARD.encode(&rest[..end])));
+        rest = &rest[end..];
+    }
+    words.join("\r\n ")
+}
 
 /// Bare line ends become CRLF. Done here in one pass because lettre inserts each CR by moving the whole rest of the
 /// text.
@@ -54,6 +73,17 @@ mod tests {
         check("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n");
         check("a\r\n\r\nb\r\n", "a\r\n\r\nb\r\n.\r\n");
         check("a\n\r\nb", "a\r\n\r\nb\r\n.\r\n");
+    }
+
+    #[test]
+    fn encoded_words_are_short_and_whole() {
+        assert_eq!(words("=?utf-8?B?SGk=?="), "=?utf-8?b?PT91dGYtOD9CP1NHaz0/PQ==?=");
+        let text = "=?🍏ä".repeat(50);
+        for line in format!("Subject: {}", words(&text)).split("\r\n") {
+            assert!(line.len() <= 76, "{line}");
+            let coded = line.split_once("=?utf-8?b?").unwrap().1.strip_suffix("?=").unwrap();
+            String::from_utf8(BASE64_STANDARD.decode(coded).unwrap()).unwrap();
+        }
     }
 
     #[test]

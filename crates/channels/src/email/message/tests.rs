@@ -187,6 +187,32 @@ fn headers_name_to_and_cc_and_never_bcc() {
 }
 
 #[test]
+fn what_looks_like_an_encoded_word_arrives_as_it_was_written() {
+    for text in
+        ["=?utf-8?B?SGk=?= plain", "plain =?utf-8?q?x?=", "=?utf-8?B?SGk=?= ü 🍏", "a=?b", &"=?x?b? ä ".repeat(30)]
+    {
+        let mut email = Email { subject: Some(text.to_owned()), ..text_mail() };
+        email.to[0].name = Some(text.trim().to_owned());
+        let source = source(email);
+        assert!(source.lines().all(|line| line.len() <= 78), "{source}");
+        let message = parse(&source);
+        assert_eq!(message.subject(), Some(text), "{source}");
+        assert_eq!(message.to().unwrap().first().unwrap().name(), Some(text.trim()), "{source}");
+    }
+    let mut email = text_mail();
+    email.headers.insert("List-Unsubscribe".to_owned(), "<https://example.com/?a=?b>".to_owned());
+    assert!(source(email).contains("List-Unsubscribe: <https://example.com/?a=?b>\r\n"));
+}
+
+/// A `;` in quotes is no end of the value, for the rules and for the builder.
+#[test]
+fn a_quoted_parameter_of_a_media_type_stays_whole() {
+    let attached = file("a", "text/x-a; name=\"a;b\"; x=y", None);
+    let source = source(Email { attachments: vec![attached], ..text_mail() });
+    assert!(source.contains("Content-Type: text/x-a; name=\"a;b\"; x=y\r\n"), "{source}");
+}
+
+#[test]
 fn only_bcc_still_makes_a_valid_mail() {
     let email = Email { to: vec![], bcc: vec![address("ada@example.com", None)], ..text_mail() };
     assert!(source(email).contains("To: undisclosed-recipients:;\r\n"));

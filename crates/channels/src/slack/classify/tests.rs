@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{said::is_code, *};
+use crate::slack::exchange::ReplyBody;
 
 fn reply(status: u16, body: &str) -> Reply {
     Reply { status, retry_after: None, body: ReplyBody::Whole(body.to_owned()) }
@@ -132,6 +133,41 @@ fn only_a_200_that_says_ok_is_delivered() {
     for body in [ReplyBody::Lost, ReplyBody::TooLarge] {
         check(Endpoint::Api, &Reply { body, ..reply(200, "") }, "unknown", Reason::Protocol);
     }
+}
+
+/// What stands beside a clear answer must not make it doubtful: a posted message would be sent again.
+#[test]
+fn odd_side_fields_leave_a_clear_answer_clear() {
+    for body in [
+        r#"{"ok":true,"ts":"1.1","response_metadata":null}"#,
+        r#"{"ok":true,"ts":"1.1","response_metadata":[],"error":7}"#,
+        r#"{"ok":true,"ts":"1.1","needed":[]}"#,
+    ] {
+        assert_eq!(
+            classify(&reply(200, body), Endpoint::Api),
+            Answer::Delivered { reply: "ok ts=1.1".into() },
+            "{body}"
+        );
+    }
+    for body in [r#"{"ok":true,"ts":1.1}"#, r#"{"ok":true,"needed":[]}"#, r#"{"ok":true,"ts":"1","ts":"2"}"#] {
+        assert_eq!(classify(&reply(200, body), Endpoint::Api), Answer::Delivered { reply: "ok".into() }, "{body}");
+    }
+    for (body, result, reason) in [
+        (r#"{"ok":false,"error":"invalid_blocks","response_metadata":null}"#, "permanent", Reason::InvalidMessage),
+        (r#"{"ok":false,"error":"invalid_auth","response_metadata":{"messages":[1]}}"#, "misconfigured", Reason::Auth),
+        (r#"{"ok":false,"error":"ratelimited","needed":{},"ts":0}"#, "throttled", Reason::RateLimited),
+        (r#"{"ok":false}"#, "permanent", Reason::Other),
+        (r#"{"ok":false,"error":null}"#, "permanent", Reason::Other),
+        (r#"{"ok":false,"error":{"code":1}}"#, "permanent", Reason::Other),
+        (r#"{"ok":false,"error":""}"#, "permanent", Reason::Other),
+    ] {
+        check(Endpoint::Api, &reply(200, body), result, reason);
+    }
+    check(Endpoint::Api, &reply(404, r#"{"ok":false}"#), "misconfigured", Reason::Protocol);
+    check(Endpoint::Api, &reply(503, r#"{"ok":false}"#), "transient", Reason::Unavailable);
+    let body = r#"{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":[1,"[ERROR] too long"]}}"#;
+    let words = check(Endpoint::Api, &reply(200, body), "permanent", Reason::InvalidMessage);
+    assert_eq!(words, "HTTP 200: invalid_blocks [ERROR] too long");
 }
 
 /// Replies that are, or nearly are, what Slack says.
