@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     RecordTooLarge { event_key: String },
     /// 415, with the media types that are read.
     UnsupportedMediaType { supported: &'static str },
+    /// 421: without keys, and under a name that may be a web page's own.
+    Misdirected,
     /// 422.
     Invalid(Invalid),
     /// 429: a limit of this process; certainly not written.
@@ -123,6 +125,7 @@ impl Refusal {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } | Self::RecordTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -137,6 +140,7 @@ impl Refusal {
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
@@ -155,6 +159,7 @@ impl Refusal {
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
@@ -171,6 +176,7 @@ impl Refusal {
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
@@ -204,6 +210,11 @@ impl Refusal {
                 "the event is larger than its topic takes (max.message.bytes): make it smaller".to_owned()
             }
             Self::UnsupportedMediaType { supported } => format!("send the body uncompressed, as {supported}"),
+            Self::Misdirected => {
+                "without API keys this answers to localhost, names below it (*.localhost) and IP addresses only, \
+                 so that no web page can send: call it by one of these, or configure [[ingest.keys]]"
+                    .to_owned()
+            }
             Self::Invalid(invalid) => format!("{} problem(s), listed in errors", invalid.problems.len()),
             Self::Busy { .. } => {
                 "too much is on its way just now: nothing was accepted, send it again later".to_owned()

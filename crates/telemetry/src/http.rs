@@ -5,6 +5,7 @@
 //! read its answer; above `connections_max` a client is told 503 with `Retry-After` and let go.
 
 mod body;
+mod host;
 mod linger;
 mod refuse;
 mod stall;
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 pub use body::BodyTimedOut;
+pub use host::names_this_machine;
 
 /// After an error of `accept` (no file descriptors left, mostly): neither spin nor give up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
