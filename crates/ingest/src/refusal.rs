@@ -15,7 +15,9 @@ use crate::parse::{
 };
 
 /// How long a client should wait when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The media type of every error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why something was not accepted.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(crate) enum Refusal {
     Busy { event_key: Option<String>, retry_after: Duration },
     /// 503, with its cause for the log.
     Unavailable { event_key: String, accepted: MaybeAccepted, cause: String },
+    /// 503: one connection too many. Its request was not read, so no event key is known.
+    TooManyConnections,
 }
 
 /// What is known of an event that was not acknowledged.
@@ -75,7 +79,8 @@ pub struct ProblemDocument {
     /// Everything that is wrong with the event (422).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Problem>,
-    /// The event's key, where it is known; always with a 503. Repeating the event with it is always safe.
+    /// The event's key, where it is known; with every 503 but that of a connection too many, whose request is not read.
+    /// Repeating the event with it is always safe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_key: Option<String>,
     /// Whether the event may have been written nevertheless (429, 503).
@@ -128,7 +133,7 @@ impl Refusal {
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -136,7 +141,7 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => Some(*retry_after),
-            Self::Unavailable { .. } => Some(RETRY_AFTER),
+            Self::Unavailable { .. } | Self::TooManyConnections => Some(RETRY_AFTER),
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
@@ -164,14 +169,15 @@ impl Refusal {
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
             | Self::TooLarge { .. }
-            | Self::UnsupportedMediaType { .. } => None,
+            | Self::UnsupportedMediaType { .. }
+            | Self::TooManyConnections => None,
         }
     }
 
     /// Whether the event may have been written; known where it is worth sending again.
     fn accepted(&self) -> Option<MaybeAccepted> {
         match self {
-            Self::Busy { .. } => Some(MaybeAccepted::No),
+            Self::Busy { .. } | Self::TooManyConnections => Some(MaybeAccepted::No),
             Self::Unavailable { accepted, .. } => Some(*accepted),
             Self::NotJson { .. }
             | Self::BrokenBody
@@ -219,6 +225,9 @@ impl Refusal {
             Self::Busy { .. } => {
                 "too much is on its way just now: nothing was accepted, send it again later".to_owned()
             }
+            Self::TooManyConnections => {
+                "too many connections are open just now: nothing was read or accepted, send it again later".to_owned()
+            }
             Self::Unavailable { accepted: MaybeAccepted::No, .. } => {
                 "Kafka did not take the event: it was not accepted, send it again with this event_key".to_owned()
             }
@@ -247,7 +256,7 @@ impl Refusal {
         let allow = if let Self::MethodNotAllowed { allow } = self { Some(allow) } else { None };
         // What is left of such a body is not worth reading, and the client's next request would stand behind it.
         let close = matches!(self, Self::TooSlow | Self::TooLarge { .. } | Self::BrokenBody);
-        let mut response = json(status, "application/problem+json", &self.document());
+        let mut response = json(status, PROBLEM_JSON, &self.document());
         let headers = response.headers_mut();
         if let Some(wait) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

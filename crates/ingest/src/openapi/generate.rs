@@ -126,7 +126,7 @@ const _: () = assert!(VALUES_MAX == 200_000, "the next lines say so");
         (status = 421, description = "Without API keys: `Host` is neither localhost, a name below it nor an IP address", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "Not valid; every problem is listed", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too much on its way; not accepted. See Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Kafka did not acknowledge. See Retry-After, `accepted` and `event_key`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Kafka did not acknowledge, or too many connections are open. See Retry-After, `accepted` and `event_key`", body = ProblemDocument, content_type = "application/problem+json"),
     ),
 )]
 #[allow(dead_code, reason = "only its description is used")]
@@ -150,7 +150,7 @@ fn post_notification() {}
         (status = 421, description = "Without API keys: `Host` is neither localhost, a name below it nor an IP address", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "No array, empty, or over 1,000 events", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too much on its way; nothing was accepted. See Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was acknowledged: send all again. See Retry-After", body = BatchProblem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was acknowledged, or too many connections are open: send all again. See Retry-After; `results` only where the request was read", body = BatchProblem, content_type = "application/problem+json"),
     ),
 )]
 #[allow(dead_code, reason = "only its description is used")]

@@ -204,6 +204,18 @@ async fn without_an_acknowledgement_the_answer_says_what_is_known() {
 }
 
 #[tokio::test]
+async fn a_connection_too_many_is_told_and_counted_like_every_503() {
+    let api = start(|settings| settings.limits.connections_max = 0).await;
+    let refused = r#"postrider_ingest_requests_total{code="503",route="other"}"#;
+    assert_eq!(api.metric(refused), Some(0.0));
+    let reply = api.post(ONE, &event("a")).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!((&reply.body["status"], &reply.body["accepted"]), (&json!(503), &json!("no")), "{reply:?}");
+    assert_eq!(api.metric(refused), Some(1.0));
+}
+
+#[tokio::test]
 async fn shutdown_lets_requests_in_flight_finish() {
     let api = start(|_| ()).await;
     api.set(Mode::Hold);
