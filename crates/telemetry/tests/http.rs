@@ -168,6 +168,21 @@ async fn every_refused_connection_is_counted_and_told_what_the_listener_wants() 
     }
 }
 
+/// Two lengths are how requests are smuggled past a proxy (RFC 9112, 6.1): what follows is not taken for a request.
+#[tokio::test]
+async fn after_a_request_with_two_lengths_the_connection_is_closed() {
+    let server = server(HttpLimits { header_timeout: PATIENCE, ..LIMITS }).await;
+    for lengths in
+        [["content-length: 4", "transfer-encoding: chunked"], ["transfer-encoding: chunked", "content-length: 4"]]
+    {
+        let first = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{}\r\n\r\n2\r\nhi\r\n0\r\n\r\n", lengths.join("\r\n"));
+        let second = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nho";
+        let answer = read_to_end(&mut connect(&server, &format!("{first}{second}")).await).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("hi"), "{lengths:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths:?}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn shutdown_lets_a_request_in_flight_finish_and_accepts_no_other() {
     let server = server(LIMITS).await;
