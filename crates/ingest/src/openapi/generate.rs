@@ -158,7 +158,7 @@ fn post_batch() {}
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Postrider", description = "Notifications by email and Slack, durable in Kafka before they are answered.",
+    info(title = "Postrider", description = "Notifications by email and Slack, durable in Kafka before they are answered. Whatever cannot be read as an HTTP request (wrong framing, a head that is too large) is answered 400 or 431 without a body.",
          license(name = "Apache-2.0", identifier = "Apache-2.0"), version = "1"),
     paths(post_notification, post_batch),
     modifiers(&BearerKeys),
