@@ -37,9 +37,9 @@ impl<'a> Call<'a> {
     /// The caller's source.
     ///
     /// # Errors
-    /// `Unauthorized`.
+    /// `Unauthorized`, or without configured keys `Misdirected`.
     pub(crate) fn source(&self) -> Result<&str, Refusal> {
-        self.source.as_deref().ok_or(Refusal::Unauthorized)
+        self.source.as_deref().ok_or_else(|| self.app.keys.refusal())
     }
 
     /// Counts and logs what came of it. A refusal is one line; an accepted event is one only at debug.

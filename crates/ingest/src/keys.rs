@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+use postrider_telemetry::http;
 use sha2::{Digest, Sha256};
 
-use crate::settings::{ApiKey, LOCAL_SOURCE};
+use crate::{
+    refusal::Refusal,
+    settings::{ApiKey, LOCAL_SOURCE},
+};
 
 /// The configured keys, as hashes: what a comparison's time could tell is nothing about the key.
 pub(crate) struct Keys {
@@ -28,10 +32,11 @@ impl Keys {
         self.keys.iter().map(|(_, source)| Arc::clone(source)).collect()
     }
 
-    /// The source whose key the request carries; without any configured key every request is `local`.
+    /// The source whose key the request carries. Without any configured key every request that names this machine is
+    /// `local`: whoever is on it may write, a web page that its browser shows may not.
     pub(crate) fn source(&self, headers: &HeaderMap) -> Option<Arc<str>> {
         if self.keys.is_empty() {
-            return Some(Arc::clone(&self.local));
+            return http::names_this_machine(headers).then(|| Arc::clone(&self.local));
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().filter(|_| values.next().is_none())?.as_bytes();
@@ -47,6 +52,11 @@ impl Keys {
                 if same(known, &given) { Some(Arc::clone(source)) } else { found }
             },
         )
+    }
+
+    /// What a request without a source is told.
+    pub(crate) fn refusal(&self) -> Refusal {
+        if self.keys.is_empty() { Refusal::Misdirected } else { Refusal::Unauthorized }
     }
 }
 
@@ -95,6 +105,5 @@ mod tests {
         {
             assert_eq!(source(&keys, wrong), None, "{wrong:?}");
         }
-        assert_eq!(source(&Keys::new(&[]), &[]).as_deref(), Some(LOCAL_SOURCE));
     }
 }

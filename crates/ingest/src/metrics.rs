@@ -7,7 +7,7 @@ use postrider_telemetry::{metrics, metrics::buckets};
 metrics! {
     /// The metrics of the HTTP API.
     pub struct IngestMetrics;
-    /// HTTP requests answered, by route and status code.
+    /// HTTP requests answered, by route and status code. A connection too many counts as `other` and 503.
     ingest_requests_total: IntCounterVec["route", "code"],
     /// Time from a request's headers to its answer, in seconds.
     ingest_request_duration_seconds: HistogramVec["route"] in buckets::REQUEST,
@@ -42,10 +42,10 @@ impl Route {
     /// Every status code it answers.
     fn codes(self) -> &'static [&'static str] {
         match self {
-            Self::Single => &["202", "400", "401", "405", "408", "413", "415", "422", "429", "503"],
-            Self::Batch => &["202", "207", "400", "401", "405", "408", "413", "415", "422", "429", "503"],
+            Self::Single => &["202", "400", "401", "405", "408", "413", "415", "421", "422", "429", "503"],
+            Self::Batch => &["202", "207", "400", "401", "405", "408", "413", "415", "421", "422", "429", "503"],
             Self::OpenApi => &["200", "405"],
-            Self::Other => &["404"],
+            Self::Other => &["404", "503"],
         }
     }
 }
@@ -85,6 +85,12 @@ impl IngestMetrics {
                 self.ingest_events_total.with_label_values(&[source.as_ref(), result.as_str()]);
             }
         }
+    }
+
+    /// What counts a connection that was refused before a request was read from it.
+    pub(crate) fn refused_connection(&self) -> impl Fn() + Send + Sync + 'static {
+        let refused = self.ingest_requests_total.with_label_values(&[Route::Other.as_str(), "503"]);
+        move || refused.inc()
     }
 
     /// Counts events of one source.

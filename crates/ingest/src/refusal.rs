@@ -15,7 +15,9 @@ use crate::parse::{
 };
 
 /// How long a client should wait when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The media type of every error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why something was not accepted.
 #[derive(Debug)]
@@ -38,12 +40,16 @@ pub(crate) enum Refusal {
     RecordTooLarge { event_key: String },
     /// 415, with the media types that are read.
     UnsupportedMediaType { supported: &'static str },
+    /// 421: without keys, and under a name that may be a web page's own.
+    Misdirected,
     /// 422.
     Invalid(Invalid),
     /// 429: a limit of this process; certainly not written.
     Busy { event_key: Option<String>, retry_after: Duration },
     /// 503, with its cause for the log.
     Unavailable { event_key: String, accepted: MaybeAccepted, cause: String },
+    /// 503: one connection too many. Its request was not read, so no event key is known.
+    TooManyConnections,
 }
 
 /// What is known of an event that was not acknowledged.
@@ -73,7 +79,8 @@ pub struct ProblemDocument {
     /// Everything that is wrong with the event (422).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Problem>,
-    /// The event's key, where it is known; always with a 503. Repeating the event with it is always safe.
+    /// The event's key, where it is known; with every 503 but that of a connection too many, whose request is not read.
+    /// Repeating the event with it is always safe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_key: Option<String>,
     /// Whether the event may have been written nevertheless (429, 503).
@@ -123,9 +130,10 @@ impl Refusal {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } | Self::RecordTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -133,10 +141,11 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => Some(*retry_after),
-            Self::Unavailable { .. } => Some(RETRY_AFTER),
+            Self::Unavailable { .. } | Self::TooManyConnections => Some(RETRY_AFTER),
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
@@ -155,22 +164,25 @@ impl Refusal {
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
             | Self::TooLarge { .. }
-            | Self::UnsupportedMediaType { .. } => None,
+            | Self::UnsupportedMediaType { .. }
+            | Self::TooManyConnections => None,
         }
     }
 
     /// Whether the event may have been written; known where it is worth sending again.
     fn accepted(&self) -> Option<MaybeAccepted> {
         match self {
-            Self::Busy { .. } => Some(MaybeAccepted::No),
+            Self::Busy { .. } | Self::TooManyConnections => Some(MaybeAccepted::No),
             Self::Unavailable { accepted, .. } => Some(*accepted),
             Self::NotJson { .. }
             | Self::BrokenBody
             | Self::Unauthorized
+            | Self::Misdirected
             | Self::NotFound
             | Self::MethodNotAllowed { .. }
             | Self::TooSlow
@@ -204,9 +216,17 @@ impl Refusal {
                 "the event is larger than its topic takes (max.message.bytes): make it smaller".to_owned()
             }
             Self::UnsupportedMediaType { supported } => format!("send the body uncompressed, as {supported}"),
+            Self::Misdirected => {
+                "without API keys this answers to localhost, names below it (*.localhost) and IP addresses only, \
+                 so that no web page can send: call it by one of these, or configure [[ingest.keys]]"
+                    .to_owned()
+            }
             Self::Invalid(invalid) => format!("{} problem(s), listed in errors", invalid.problems.len()),
             Self::Busy { .. } => {
                 "too much is on its way just now: nothing was accepted, send it again later".to_owned()
+            }
+            Self::TooManyConnections => {
+                "too many connections are open just now: nothing was read or accepted, send it again later".to_owned()
             }
             Self::Unavailable { accepted: MaybeAccepted::No, .. } => {
                 "Kafka did not take the event: it was not accepted, send it again with this event_key".to_owned()
@@ -236,7 +256,7 @@ impl Refusal {
         let allow = if let Self::MethodNotAllowed { allow } = self { Some(allow) } else { None };
         // What is left of such a body is not worth reading, and the client's next request would stand behind it.
         let close = matches!(self, Self::TooSlow | Self::TooLarge { .. } | Self::BrokenBody);
-        let mut response = json(status, "application/problem+json", &self.document());
+        let mut response = json(status, PROBLEM_JSON, &self.document());
         let headers = response.headers_mut();
         if let Some(wait) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

@@ -4,11 +4,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use postrider_telemetry::{
     Registry,
-    http::{HttpError, HttpLimits, HttpServer},
+    http::{HttpError, HttpLimits, HttpServer, Overload},
     prometheus,
 };
 
-use crate::{app::App, handlers, metrics::IngestMetrics, settings::IngestSettings, sink::EventSink};
+use crate::{
+    app::App,
+    handlers,
+    metrics::IngestMetrics,
+    refusal::{self, Refusal},
+    settings::IngestSettings,
+    sink::EventSink,
+};
 
 /// A client that does not read its answer is let go after this long.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,10 +64,18 @@ impl Ingest {
             stall_timeout: STALL_TIMEOUT,
             drain_timeout: settings.limits.drain_timeout,
         };
-        let app = Arc::new(App::new(settings, sink, metrics));
-        let server = HttpServer::bind(listen, handlers::router(app), limits).await.map_err(IngestError::Listen)?;
+        let overload = overload(&metrics);
+        let router = handlers::router(Arc::new(App::new(settings, sink, metrics)));
+        let server = HttpServer::bind_with(listen, router, limits, overload).await.map_err(IngestError::Listen)?;
         Ok(RunningIngest { server })
     }
+}
+
+/// A connection too many is told what every other 503 says, and counted with them.
+fn overload(metrics: &IngestMetrics) -> Overload {
+    let body = serde_json::to_string(&Refusal::TooManyConnections.document());
+    let body = body.expect("our own answers have text keys only");
+    Overload::new(refusal::PROBLEM_JSON, &body, refusal::RETRY_AFTER, metrics.refused_connection())
 }
 
 /// A running HTTP API; dropping it closes every connection at once.

@@ -37,7 +37,8 @@ pub struct ApiKey {
     pub key: Secret,
 }
 
-/// Limits on what the process takes on at once; past them a request is answered 429 at once, never queued.
+/// Limits on what the process takes on at once; past them a request is answered 429 at once, a connection 503; none is
+/// queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IngestLimits {
     /// Events on their way to Kafka, over all requests. At least one full batch.
@@ -45,7 +46,7 @@ pub struct IngestLimits {
     /// Bytes of request bodies in memory. At least one body of the largest size. Until an event is
     /// acknowledged it takes up to four times its body.
     pub body_bytes_max: usize,
-    /// Open connections; further ones wait in the listener's backlog.
+    /// Open connections; further ones are answered 503 before their request is read, and closed.
     pub connections_max: usize,
     /// A request's headers must have arrived within this time.
     pub header_timeout: Duration,

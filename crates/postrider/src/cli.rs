@@ -1,5 +1,7 @@
 //! The command line, as clap sees it. Every subcommand's help ends with an example, and a test parses each of them.
 
+mod url;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 use postrider_telemetry::logging;
 
 use crate::failure::Failure;
+
+pub(crate) use url::http_url;
 
 /// Version and revision, as `--version` prints them.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("POSTRIDER_REVISION"), ")");
@@ -145,19 +149,19 @@ impl Command {
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
     /// Send N sample notifications, wait until all are settled, print a summary, exit 0 only if all were delivered
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) demo: Option<u32>,
     /// Port of the HTTP API, 8080 unless configured; 0 picks a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
     pub(crate) ingest_port: Option<u16>,
     /// Port of the inbox page; 0 picks a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8025)]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, default_value_t = 8025)]
     pub(crate) inbox_port: u16,
     /// Port of the catch-all mail server; 0 picks a free one
-    #[arg(long, value_name = "PORT", default_value_t = 1025)]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, default_value_t = 1025)]
     pub(crate) smtp_port: u16,
     /// Port of metrics and health, 9464 unless configured; 0 picks a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
     pub(crate) admin_port: Option<u16>,
     /// Print the demo's summary as JSON
     #[arg(long, requires = "demo")]
@@ -267,7 +271,7 @@ pub(crate) enum OffsetsCommand {
         #[arg(long, value_name = "NAME")]
         lane: String,
         /// The partition that stopped
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+        #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
         partition: i32,
         /// Do it; without this the plan is printed and nothing changes
         #[arg(long)]

@@ -20,7 +20,11 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use postrider_domain::{limits::KEEP_MARGIN, retry::RetryPolicy};
 use postrider_kafka::{KafkaSettings, topics::TopicPlan};
@@ -41,6 +45,9 @@ pub(crate) use topics::Topics;
 /// What may follow a lane's drain before its partitions are given back: recording what still runs, the last commit, and the
 /// time until the next look at the group.
 const DRAIN_MARGIN: Duration = Duration::from_secs(15);
+
+/// Where `ingest` puts its admin listener unless it is told.
+const ADMIN_BESIDE_INGEST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), wiring::ADMIN_PORT + 1);
 
 /// Everything that was configured, checked and typed.
 #[derive(Debug, Clone)]
@@ -120,10 +127,11 @@ impl Config {
         let root = layers.root(problems);
         let kafka = kafka::read(root.section("kafka"));
         let topics = topics::read(root.section("topics"));
-        let ingest = ingest::read(root.section("ingest"), scope.ingest);
         let admin = root.section("admin");
         let admin_listen = admin.socket_address("listen");
+        let beside_ingest = if admin.has("listen") { admin_listen } else { Some(ADMIN_BESIDE_INGEST) };
         admin.finish();
+        let ingest = ingest::read(root.section("ingest"), scope.ingest, beside_ingest);
         let retry = lanes::read_retry(root.section("retry"));
         let email = email::read(root.section("email"), scope.channels);
         let slack = slack::read(root.section("slack"), scope.channels);

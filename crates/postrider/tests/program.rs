@@ -68,6 +68,23 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
+fn a_usage_error_names_what_would_do() {
+    let partition = ["offsets", "accept", "--lane", "email", "--partition", "-1"];
+    for (args, named) in [
+        (&partition[..], "-1 is not in 0.."),
+        (&["dev", "--demo", "-1"], "-1 is not in 1.."),
+        (&["dev", "--admin-port", "-1"], "-1 is not in 0.."),
+        (&["health", "--url", "ftp://127.0.0.1/"], "--url \"ftp://127.0.0.1/\" is no http(s) URL"),
+        (&["health", "--url", "127.0.0.1:9464"], "is no http(s) URL"),
+        (&["send", "--email-to", "a@example.com", "--text", "x", "--url", "ftp://127.0.0.1"], "is no http(s) URL"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(named), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn every_problem_is_listed_at_once_and_no_socket_is_opened() {
     let file =
         "[kafka]\nbootstrap_servers = 'nowhere'\nacks = 1\n[topics]\npartitions = 0\n[ingest]\nlisten = '0.0.0.0:0'\n";

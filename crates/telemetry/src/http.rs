@@ -5,6 +5,7 @@
 //! read its answer; above `connections_max` a client is told 503 with `Retry-After` and let go.
 
 mod body;
+mod host;
 mod linger;
 mod refuse;
 mod stall;
@@ -31,16 +32,16 @@ use tokio::{
 };
 
 pub use body::BodyTimedOut;
+pub use host::names_this_machine;
+pub use refuse::Overload;
 
 /// After an error of `accept` (no file descriptors left, mostly): neither spin nor give up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Answers of 503 at once; beyond them a connection is closed without a word.
-const REFUSALS_MAX: usize = 64;
 
 /// What one listener and its clients may take.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
-    /// Connections served at once.
+    /// Connections served at once; further ones are refused as [`Overload`] says.
     pub connections_max: usize,
     /// For a request's whole head, and for the silence between two requests of one connection.
     pub header_timeout: Duration,
@@ -81,11 +82,24 @@ impl HttpServer {
     /// # Errors
     /// The address cannot be listened on.
     pub async fn bind(listen: SocketAddr, router: Router, limits: HttpLimits) -> Result<Self, HttpError> {
+        Self::bind_with(listen, router, limits, Overload::default()).await
+    }
+
+    /// The same with words of its own for connections above the limit.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn bind_with(
+        listen: SocketAddr,
+        router: Router,
+        limits: HttpLimits,
+        overload: Overload,
+    ) -> Result<Self, HttpError> {
         let failed = |source| HttpError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
-        let task = crate::spawn("http", run(listener, router, limits, stopped));
+        let task = crate::spawn("http", run(listener, router, limits, overload, stopped));
         Ok(Self { address, stop: Some(stop), task })
     }
 
@@ -110,11 +124,17 @@ impl Drop for HttpServer {
     }
 }
 
-async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut stopped: oneshot::Receiver<()>) {
+async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    overload: Overload,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that the end of this task is the end of every connection.
     let mut connections = JoinSet::new();
-    let mut refusals = JoinSet::new();
+    let mut refusals = refuse::Refusals::new(overload, limits.connections_max);
     loop {
         let accepted = tokio::select! {
             _ = &mut stopped => break,
@@ -126,10 +146,7 @@ async fn run(listener: TcpListener, router: Router, limits: HttpLimits, mut stop
             Ok((stream, _)) if connections.len() < limits.connections_max => {
                 connections.spawn(serve(stream, router.clone(), limits, graceful.watcher()));
             }
-            Ok((stream, _)) if refusals.len() < REFUSALS_MAX => {
-                refusals.spawn(refuse::refuse(stream));
-            }
-            Ok(_) => {}
+            Ok((stream, _)) => refusals.refuse(stream),
             Err(error) => {
                 tracing::warn!(error = %error, "cannot accept a connection; trying again");
                 sleep(ACCEPT_PAUSE).await;

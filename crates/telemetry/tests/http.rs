@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report, in its helpers too")]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -10,7 +16,7 @@ use axum::{
     http::StatusCode,
     routing::post,
 };
-use postrider_telemetry::http::{BodyTimedOut, HttpLimits, HttpServer};
+use postrider_telemetry::http::{BodyTimedOut, HttpLimits, HttpServer, Overload};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -132,6 +138,49 @@ async fn one_connection_too_many_is_told_to_come_again() {
     stream.shutdown().await.unwrap();
     let answer = read_to_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+}
+
+/// More than are answered at once: whoever is let go without a word counts as well.
+#[tokio::test]
+async fn every_refused_connection_is_counted_and_told_what_the_listener_wants() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&refused);
+    let overload = Overload::new("application/json", "{}", Duration::from_secs(7), move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let limits = HttpLimits { connections_max: 0, ..LIMITS };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = HttpServer::bind_with(listen, Router::new(), limits, overload).await.unwrap();
+    let mut stream = connect(&server, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    stream.shutdown().await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\n{}"), "{answer}");
+    assert!(answer.contains("retry-after: 7\r\n") && answer.contains("application/json"), "{answer}");
+
+    let mut kept = Vec::new();
+    for _ in 0..99 {
+        kept.push(connect(&server, "").await);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while refused.load(Ordering::Relaxed) < 100 {
+        assert!(Instant::now() < deadline, "only {refused:?} are counted");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Two lengths are how requests are smuggled past a proxy (RFC 9112, 6.1): what follows is not taken for a request.
+#[tokio::test]
+async fn after_a_request_with_two_lengths_the_connection_is_closed() {
+    let server = server(HttpLimits { header_timeout: PATIENCE, ..LIMITS }).await;
+    for lengths in
+        [["content-length: 4", "transfer-encoding: chunked"], ["transfer-encoding: chunked", "content-length: 4"]]
+    {
+        let first = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{}\r\n\r\n2\r\nhi\r\n0\r\n\r\n", lengths.join("\r\n"));
+        let second = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nho";
+        let answer = read_to_end(&mut connect(&server, &format!("{first}{second}")).await).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("hi"), "{lengths:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths:?}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -123,9 +123,10 @@ const _: () = assert!(VALUES_MAX == 200_000, "the next lines say so");
         (status = 408, description = "The body came too slowly", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "Larger than `ingest.body_max`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Not application/json, or compressed", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 421, description = "Without API keys: `Host` is neither localhost, a name below it nor an IP address", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "Not valid; every problem is listed", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too much on its way; not accepted. See Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Kafka did not acknowledge. See Retry-After, `accepted` and `event_key`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "Kafka did not acknowledge, or too many connections are open. See Retry-After, `accepted` and `event_key`", body = ProblemDocument, content_type = "application/problem+json"),
     ),
 )]
 #[allow(dead_code, reason = "only its description is used")]
@@ -146,9 +147,10 @@ fn post_notification() {}
         (status = 408, description = "The body came too slowly", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "Larger than `ingest.body_max`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "Neither of the media types, or compressed", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 421, description = "Without API keys: `Host` is neither localhost, a name below it nor an IP address", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "No array, empty, or over 1,000 events", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "Too much on its way; nothing was accepted. See Retry-After", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was acknowledged: send all again. See Retry-After", body = BatchProblem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was acknowledged, or too many connections are open: send all again. See Retry-After; `results` only where the request was read", body = BatchProblem, content_type = "application/problem+json"),
     ),
 )]
 #[allow(dead_code, reason = "only its description is used")]
@@ -156,7 +158,7 @@ fn post_batch() {}
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Postrider", description = "Notifications by email and Slack, durable in Kafka before they are answered.",
+    info(title = "Postrider", description = "Notifications by email and Slack, durable in Kafka before they are answered. Whatever cannot be read as an HTTP request (wrong framing, a head that is too large) is answered 400 or 431 without a body.",
          license(name = "Apache-2.0", identifier = "Apache-2.0"), version = "1"),
     paths(post_notification, post_batch),
     modifiers(&BearerKeys),

@@ -207,6 +207,18 @@ async fn without_an_acknowledgement_the_answer_says_what_is_known() {
 }
 
 #[tokio::test]
+async fn a_connection_too_many_is_told_and_counted_like_every_503() {
+    let api = start(|settings| settings.limits.connections_max = 0).await;
+    let refused = r#"postrider_ingest_requests_total{code="503",route="other"}"#;
+    assert_eq!(api.metric(refused), Some(0.0));
+    let reply = api.post(ONE, &event("a")).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!((&reply.body["status"], &reply.body["accepted"]), (&json!(503), &json!("no")), "{reply:?}");
+    assert_eq!(api.metric(refused), Some(1.0));
+}
+
+#[tokio::test]
 async fn shutdown_lets_requests_in_flight_finish() {
     let api = start(|_| ()).await;
     api.set(Mode::Hold);
@@ -255,6 +267,33 @@ async fn without_keys_the_source_is_local() {
     let api = start(|settings| settings.keys.clear()).await;
     let reply = api.send("POST", ONE, &[JSON], &event("a")).await;
     assert_eq!((reply.status, &reply.body["source"]), (202, &json!("local")));
+}
+
+/// A web page that points its own name at 127.0.0.1 (DNS rebinding) is no stranger to the browser; to us it is.
+#[tokio::test]
+async fn without_keys_no_foreign_name_can_send() {
+    let api = start(|settings| settings.keys.clear()).await;
+    let page = [JSON, ("origin", "http://evil.example")];
+    for (path, body) in [(ONE, event("a")), ("/v1/notifications/batch", format!("[{}]", event("a")))] {
+        let reply = api.send_as("evil.example", "POST", path, &page, &body).await;
+        assert_eq!((reply.status, reply.header("content-type")), (421, Some("application/problem+json")), "{reply:?}");
+        let detail = reply.body["detail"].as_str().unwrap();
+        assert!(detail.contains("localhost") && detail.contains("[[ingest.keys]]"), "{detail}");
+        let series = format!(r#"postrider_ingest_requests_total{{code="421",route="{path}"}}"#);
+        assert_eq!(api.metric(&series), Some(1.0));
+    }
+    assert!(api.sink.written.lock().unwrap().is_empty());
+    for host in ["localhost:8080", "postrider.localhost", "127.0.0.1:8080", "[::1]:8080"] {
+        assert_eq!(api.send_as(host, "POST", ONE, &[JSON], &event("a")).await.status, 202, "{host}");
+    }
+}
+
+/// A key is proof enough: behind a proxy or a service's name the API is reached under that.
+#[tokio::test]
+async fn with_keys_every_name_is_answered() {
+    let api = start(|_| ()).await;
+    assert_eq!(api.send_as("ingest.example", "POST", ONE, &[JSON, AUTHORIZED], &event("a")).await.status, 202);
+    assert_eq!(api.send_as("ingest.example", "POST", ONE, &[JSON], &event("a")).await.status, 401);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use reqwest::{Response, Url, redirect::Policy};
 
 use crate::{
-    cli::{Global, HealthArgs},
+    cli::{Global, HealthArgs, http_url},
     config::{Config, Scope},
     failure::Failure,
     output, wiring,
@@ -23,7 +23,7 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Success if the process says 2xx.
 pub(crate) fn run(args: &HealthArgs, global: &Global) -> Result<(), Failure> {
     let urls = match &args.url {
-        Some(text) => vec![Url::parse(text).map_err(|_| Failure::usage(format!("--url {text:?} is no URL")))?],
+        Some(text) => vec![http_url(text)?],
         None => {
             let config = Config::load(global.config.as_deref(), Scope::KAFKA)?;
             let path = if args.live { "healthz" } else { "readyz" };

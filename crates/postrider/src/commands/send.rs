@@ -17,7 +17,7 @@ use postrider_domain::Secret;
 use reqwest::Url;
 
 use crate::{
-    cli::{Global, SendArgs},
+    cli::{Global, SendArgs, http_url},
     config::{Config, Scope},
     failure::Failure,
     wiring,
@@ -62,10 +62,9 @@ fn url(args: &SendArgs, config: &Config) -> Result<Url, Failure> {
         }
         return Ok(Url::parse(&format!("http://{listen}/")).context("ingest.listen makes no URL")?);
     };
-    let url = Url::parse(&format!("{}/", text.trim_end_matches('/')))
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or_else(|| Failure::usage(format!("--url {text:?} is no http(s) URL")))
+    let mut url = http_url(text)?;
+    url.set_path(&format!("{}/", url.path().trim_end_matches('/'))); // what is joined to it stands below it
+    Ok(url)
 }
 
 fn api_key(file: Option<&Path>) -> Result<Option<Secret>, Failure> {

@@ -26,7 +26,8 @@ pub(crate) struct IngestKey {
     pub(crate) key: Secret,
 }
 
-pub(super) fn read(section: Section<'_>, in_scope: bool) -> Option<Ingest> {
+/// `admin` is where the admin listener of `postrider ingest` will be.
+pub(super) fn read(section: Section<'_>, in_scope: bool, admin: Option<SocketAddr>) -> Option<Ingest> {
     let listen = section.socket_address("listen");
     let body_max = section.size("body_max", 1024..=64 * 1024 * 1024);
     let mut seen = BTreeMap::new();
@@ -36,6 +37,15 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Option<Ingest> {
     if in_scope && given == 0 && listen.is_some_and(|listen| !listen.ip().is_loopback()) {
         section
             .problem("listen", "is open to others but there are no keys: add [[ingest.keys]], or listen on 127.0.0.1");
+    }
+    if in_scope
+        && let Some((listen, admin)) = listen.zip(admin)
+        && values::collide(listen, admin)
+    {
+        section.problem(
+            "listen",
+            format_args!("is where metrics and health are served, admin.listen = \"{admin}\": give one another port"),
+        );
     }
     section.finish();
     (keys.len() == given).then_some(())?;

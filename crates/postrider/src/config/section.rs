@@ -153,7 +153,7 @@ impl<'a> Section<'a> {
         let text = self.text(key)?;
         let duration = values::duration(&text).filter(|duration| range.contains(duration));
         if duration.is_none() {
-            let (start, end) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+            let (start, end) = (values::written(*range.start()), values::written(*range.end()));
             self.problem(
                 key,
                 format_args!("must be a duration from {start} to {end}, such as \"30s\", \"1h\" or \"7d\""),

@@ -60,9 +60,12 @@ pub(super) fn read(section: Section<'_>, in_scope: bool) -> Part<Slack> {
 }
 
 fn read_destination(name: &str, section: Section<'_>, insecure: bool, in_scope: bool) -> Option<SlackDestination> {
-    let valid = values::is_name(name, 64);
+    let valid = values::is_lower_case_name(name, 64);
     if !valid {
-        section.problem("channel", "belongs to a destination whose name is none: up to 64 letters, digits and . _ -");
+        section.problem_here(
+            "is no name for a destination: up to 64 of a-z, 0-9, _ and -, the first a letter or digit, \
+             so that a variable of the environment can name it, too",
+        );
     }
     let is_webhook = section.has_secret("webhook_url");
     let webhook = section.secret("webhook_url", in_scope);

@@ -25,7 +25,8 @@ pub struct BatchProblem {
     /// What happened.
     #[serde(flatten)]
     pub problem: ProblemDocument,
-    /// One for each event, in the order of the request.
+    /// One for each event, in the order of the request; left out where the request was not read.
+    #[schema(required = false)]
     pub results: Vec<ItemResult>,
 }
 
