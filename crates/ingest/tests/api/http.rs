@@ -273,9 +273,9 @@ async fn without_keys_the_source_is_local() {
 #[tokio::test]
 async fn without_keys_no_foreign_name_can_send() {
     let api = start(|settings| settings.keys.clear()).await;
-    let page = [JSON, ("origin", "http://evil.example")];
+    let page = [JSON, ("host", "evil.example"), ("origin", "http://evil.example")];
     for (path, body) in [(ONE, event("a")), ("/v1/notifications/batch", format!("[{}]", event("a")))] {
-        let reply = api.send_as("evil.example", "POST", path, &page, &body).await;
+        let reply = api.send("POST", path, &page, &body).await;
         assert_eq!((reply.status, reply.header("content-type")), (421, Some("application/problem+json")), "{reply:?}");
         let detail = reply.body["detail"].as_str().unwrap();
         assert!(detail.contains("localhost") && detail.contains("[[ingest.keys]]"), "{detail}");
@@ -284,7 +284,7 @@ async fn without_keys_no_foreign_name_can_send() {
     }
     assert!(api.sink.written.lock().unwrap().is_empty());
     for host in ["localhost:8080", "postrider.localhost", "127.0.0.1:8080", "[::1]:8080"] {
-        assert_eq!(api.send_as(host, "POST", ONE, &[JSON], &event("a")).await.status, 202, "{host}");
+        assert_eq!(api.send("POST", ONE, &[JSON, ("host", host)], &event("a")).await.status, 202, "{host}");
     }
 }
 
@@ -292,8 +292,9 @@ async fn without_keys_no_foreign_name_can_send() {
 #[tokio::test]
 async fn with_keys_every_name_is_answered() {
     let api = start(|_| ()).await;
-    assert_eq!(api.send_as("ingest.example", "POST", ONE, &[JSON, AUTHORIZED], &event("a")).await.status, 202);
-    assert_eq!(api.send_as("ingest.example", "POST", ONE, &[JSON], &event("a")).await.status, 401);
+    let elsewhere = ("host", "ingest.example");
+    assert_eq!(api.send("POST", ONE, &[JSON, elsewhere, AUTHORIZED], &event("a")).await.status, 202);
+    assert_eq!(api.send("POST", ONE, &[JSON, elsewhere], &event("a")).await.status, 401);
 }
 
 #[tokio::test]

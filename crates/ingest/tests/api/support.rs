@@ -137,26 +137,14 @@ impl Api {
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-        self.send_as("localhost", method, path, headers, body).await
-    }
-
-    /// Calls it by the name `host`.
-    pub(crate) async fn send_as(
-        &self,
-        host: &str,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Reply {
-        let mut client = open(self.address, host, method, path, headers, body.len()).await;
+        let mut client = open(self.address, method, path, headers, body.len()).await;
         client.write_all(body.as_bytes()).await.unwrap();
         reply(&mut client).await
     }
 
     /// Sends a head that promises `length` bytes of body.
     pub(crate) async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
-        open(self.address, "localhost", method, path, headers, length).await
+        open(self.address, method, path, headers, length).await
     }
 
     /// The value of one series, as `/metrics` would show it.
@@ -175,15 +163,10 @@ impl Api {
 
 pub(crate) const AUTHORIZED: (&str, &str) = ("authorization", "Bearer key-of-the-shop");
 
-async fn open(
-    address: SocketAddr,
-    host: &str,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    length: usize,
-) -> TcpStream {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+/// Calls `localhost`, unless the headers name another host.
+async fn open(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
+    let host = if headers.iter().any(|(name, _)| *name == "host") { "" } else { "host: localhost\r\n" };
+    let mut head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -196,7 +179,7 @@ async fn open(
 /// Posts JSON to an API that stands anywhere on loopback.
 pub(crate) async fn post_to(address: SocketAddr, path: &str, body: &str) -> Reply {
     let headers = [("content-type", "application/json"), AUTHORIZED];
-    let mut client = open(address, "localhost", "POST", path, &headers, body.len()).await;
+    let mut client = open(address, "POST", path, &headers, body.len()).await;
     client.write_all(body.as_bytes()).await.unwrap();
     reply(&mut client).await
 }
