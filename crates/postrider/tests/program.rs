@@ -279,7 +279,7 @@ fn send_fits_batches_to_the_api_and_loses_no_other_line() {
     let output = postrider(directory.path(), &send).output().unwrap();
     let said = stderr(&output);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "40 accepted, 2 not\n"), "{said}");
-    for (line, status) in [("line 21, event_key ", ": 413: "), ("line 42, event_key ", ": 400: ")] {
+    for (line, status) in [("line 21, event_key ", ": 413: "), ("line 42, event_key ", ": 422: ")] {
         assert!(said.lines().any(|said| said.starts_with(line) && said.contains(status)), "{line}: {said}");
     }
 }
