@@ -187,13 +187,32 @@ async fn success_with_a_goodbye_behind_it_is_success_on_a_connection_that_ends()
 /// The relay offered SMTPUTF8 and then will not have it: that one mail's trouble, and no misconfiguration of ours.
 #[tokio::test]
 async fn a_refused_address_beyond_ascii_stops_nobody() {
-    for reply in ["555 5.5.4 Unsupported option: SMTPUTF8", "553 5.6.7 Internationalized address not supported"] {
+    for reply in [
+        "555 5.5.4 Unsupported option: SMTPUTF8",
+        "553 5.6.7 Internationalized address not supported",
+        "550 5.6.7 Non-ASCII addresses not permitted for that sender",
+    ] {
         let server = SmtpServer::start().await.unwrap();
         let channel = channel(&server);
         server.on(Stage::Mail).times(1).act(Act::reply(reply));
         check(&attempt(&channel, "jürgen@example.com").await, "permanent", Reason::InvalidAddress);
         check_delivered(&attempt(&channel, "ada@example.com").await);
         assert_eq!(server.connections_made(), 1, "it is still good");
+    }
+}
+
+/// What it says of everybody is no word on SMTPUTF8, though it meets a mail that has it.
+#[tokio::test]
+async fn a_refused_sender_is_not_blamed_on_an_address_beyond_ascii() {
+    for (reply, reason) in [
+        ("553 5.7.1 <shop@example.com>: Sender address rejected: not owned by user", Reason::SenderRejected),
+        ("501 5.1.8 Sender address rejected: Domain not found", Reason::SenderRejected),
+        ("504 5.7.1 <x>: Helo command rejected: need fully-qualified hostname", Reason::Forbidden),
+        ("553 5.7.1 Authentication required", Reason::Auth),
+    ] {
+        let server = SmtpServer::start().await.unwrap();
+        server.on(Stage::Mail).act(Act::reply(reply));
+        check(&attempt(&channel(&server), "jürgen@example.com").await, "misconfigured", reason);
     }
 }
 

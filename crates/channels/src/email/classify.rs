@@ -19,6 +19,7 @@ use super::{
 
 mod table;
 
+pub(super) use table::refuses_utf8;
 use table::{Class, judge};
 
 /// The answer to a conversation that did not end in an accepted mail.
@@ -79,9 +80,7 @@ fn refused(stage: Stage, reply: &Reply, sender_is_configured: bool) -> Answer {
             let failure = refusal_of_us(reason, &text);
             Answer::Misconfigured { failure: if stage == Stage::Rcpt { failure.at_recipient() } else { failure } }
         }
-        Class::Sender if sender_is_configured => {
-            Answer::Misconfigured { failure: refusal_of_us(Reason::SenderRejected, &text) }
-        }
+        Class::Sender if sender_is_configured => Answer::Misconfigured { failure: refusal_of_us(reason, &text) },
         Class::Sender => Answer::Permanent { failure },
         Class::Unknown => Answer::Unknown { failure },
     }

@@ -6,6 +6,7 @@ use postrider_domain::{Permit, Reason};
 use tokio::time::timeout;
 
 use super::{
+    classify::refuses_utf8,
     connection::Connection,
     dialogue::DialogueLine,
     fault::{Fault, FaultKind, Stage},
@@ -136,10 +137,10 @@ async fn envelope(connection: &mut Connection, mail: &Mail, deadlines: &Deadline
     if reply.is_done() { Ok(()) } else { Err(refused(connection, Stage::Rcpt, reply)) }
 }
 
-/// A relay that offered SMTPUTF8 and then refuses its parameter, or the address, refuses this mail, not us.
+/// A relay that offered SMTPUTF8 and then does not take it refuses this mail, not us.
 fn blamed_on_utf8(fault: Fault, mail: &Mail) -> Fault {
     match fault.kind {
-        FaultKind::Refused(reply) if mail.needs_utf8 && matches!(reply.code, 501 | 504 | 553 | 555) => {
+        FaultKind::Refused(reply) if mail.needs_utf8 && refuses_utf8(&reply) => {
             Fault::unfit(Stage::Mail, Reason::InvalidAddress, reply.text())
         }
         kind => Fault { kind, ..fault },

@@ -6,7 +6,7 @@ use postrider_domain::Reason;
 
 use crate::email::{fault::Stage, reply::Reply};
 
-/// The class of a reply; `Sender` is decided by whose sender it was.
+/// The class of a reply; `Sender` is decided by whose sender it was: the configured one is everybody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Transient,
@@ -64,7 +64,7 @@ const THROTTLED: &[&str] = &[
 const SENDING_QUOTA: &[&str] = &[
     "daily user sending",
     "daily sending",
-    "daily limit",
+    "your daily limit",
     "relay limit exceeded",
     "sending limit exceeded",
     "submission quota",
@@ -83,12 +83,14 @@ const NO_AUTH: &[&str] = &[
     "not authenticated",
     "auth first",
     "need auth",
-    "and auth",
 ];
 /// About this machine; Postfix says it when a recipient is named, unless it is told otherwise (`smtpd_delay_reject`).
 const CLIENT: &[&str] = &["client host", "helo command", "ehlo command", "blocked using"];
 const NO_SEND_AS: &[&str] = &[".7.60", ".2.252", "send as this sender", "sendasdenied"];
-const SENDER: &[&str] = &[".1.7", ".1.8", "sender address rejected", "sender rejected", "sender denied", "bad sender"];
+/// As it is read: names are masked.
+const NAMED_SENDER: &str = "sender address *";
+const SENDER: &[&str] =
+    &[".1.7", ".1.8", "sender address rejected", "sender rejected", "sender denied", "bad sender", NAMED_SENDER];
 const NO_RELAY: &[&str] =
     &["relay access denied", "relaying denied", "unable to relay", "relay not permitted", "not relay"];
 const SPAM: &[&str] =
@@ -131,8 +133,13 @@ const RULES: &[Rule] = &[
     rule(ANY, 530..=530, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 534..=535, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
+    // A list or mailbox that takes mail from its own organisation only asks in the same words.
+    rule(&[Stage::Rcpt], 500..=599, &[".7.133", ".7.134"], Permanent, Reason::Forbidden),
     rule(ENVELOPE, 500..=599, NO_AUTH, Misconfigured, Reason::Auth),
     rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
+    // Lists of bad domains are asked about all three: this machine, the sender, the recipient.
+    rule(&[Stage::Mail], 504..=599, &[NAMED_SENDER], Sender, Reason::SenderRejected),
+    rule(&[Stage::Rcpt], 500..=599, &["recipient address * blocked"], Permanent, Reason::Policy),
     rule(ENVELOPE, 400..=499, CLIENT, Transient, Reason::Unavailable),
     rule(ENVELOPE, 500..=599, CLIENT, Misconfigured, Reason::Forbidden),
     rule(BEFORE_MAIL, 400..=499, SAY, Transient, Reason::Unavailable),
@@ -155,9 +162,9 @@ const RULES: &[Rule] = &[
     rule(&[Stage::Mail], 400..=499, SAY, Transient, Reason::Unavailable),
     rule(&[Stage::Mail], 500..=599, SENDER, Sender, Reason::SenderRejected),
     rule(&[Stage::Mail], 500..=599, THROTTLED, Throttled, Reason::RateLimited),
-    rule(&[Stage::Mail], 500..=599, &[".5.4"], Misconfigured, Reason::Protocol),
-    rule(&[Stage::Mail], 504..=504, SAY, Misconfigured, Reason::Protocol),
-    rule(&[Stage::Mail], 555..=555, SAY, Misconfigured, Reason::Protocol),
+    rule(&[Stage::Mail], 500..=599, &[".5.4"], Sender, Reason::Protocol),
+    rule(&[Stage::Mail], 504..=504, SAY, Sender, Reason::Protocol),
+    rule(&[Stage::Mail], 555..=555, SAY, Sender, Reason::Protocol),
     rule(&[Stage::Mail], 552..=552, SAY, Permanent, Reason::TooLarge),
     rule(&[Stage::Mail], 500..=599, SAY, Sender, Reason::SenderRejected),
     // RCPT: the recipient.
@@ -203,6 +210,19 @@ pub(super) fn judge(stage: Stage, reply: &Reply) -> (Class, Reason) {
             && (rule.signs.is_empty() || rule.signs.iter().any(|sign| says(sign, enhanced, &text)))
     };
     RULES.iter().find(fits).map_or((Class::Transient, Reason::Protocol), |rule| (rule.class, rule.reason))
+}
+
+/// Whether this is how a relay refuses a MAIL with SMTPUTF8 because of that: RFC 6531, 3.5, has a code for it, others do
+/// not take the parameter. Not where it speaks of the sender, of credentials or of this machine: that concerns everybody.
+pub(in crate::email) fn refuses_utf8(reply: &Reply) -> bool {
+    let text = without_names(&reply.text().to_lowercase());
+    let enhanced = reply.enhanced();
+    let about_us = [SENDER, NO_AUTH, CLIENT].into_iter().flatten().any(|sign| says(sign, enhanced, &text));
+    match reply.code {
+        550 | 553 | 554 => enhanced == Some(".6.7"),
+        501 | 504 | 555 => !about_us,
+        _ => false,
+    }
 }
 
 /// The text without the addresses, domains and links in it: a relay quotes the recipient, and whoever chooses an address

@@ -114,6 +114,32 @@ fn replies_of_real_relays() {
         (Rcpt, "550 5.7.1 <[192.0.2.1]>: Helo command rejected: Access denied", misconfigured, Reason::Forbidden),
         (Rcpt, "504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname", misconfigured, Reason::Forbidden),
         (Rcpt, "450 4.7.25 Client host rejected: cannot find your hostname", transient, Reason::Unavailable),
+        (
+            Rcpt,
+            "554 5.7.1 Service unavailable; Recipient address [x@example.com] blocked using rhsbl.example.org",
+            permanent,
+            Reason::Policy,
+        ),
+        (
+            Rcpt,
+            "554 5.7.1 Service unavailable; Sender address [x@example.com] blocked using dbl.example.org",
+            misconfigured,
+            Reason::SenderRejected,
+        ),
+        (
+            Rcpt,
+            "550 5.7.1 Recipient rejected: only internal and authorized senders may write to it",
+            permanent,
+            Reason::Forbidden,
+        ),
+        (
+            Rcpt,
+            "550 5.7.133 SenderNotAuthenticatedForGroup; authentication required; sender not authenticated",
+            permanent,
+            Reason::Forbidden,
+        ),
+        (Rcpt, "550 5.2.1 The mailbox has reached its daily limit", permanent, Reason::UnknownRecipient),
+        (Reply, "552 5.2.2 Recipient has exceeded the daily limit", permanent, Reason::MailboxFull),
         (Rcpt, "550 5.4.5 Daily SMTP relay limit exceeded for user", throttled, Reason::RateLimited),
         (Rcpt, "550 5.7.1 Daily SMTP relay limit exceeded for customer", throttled, Reason::RateLimited),
         (Rcpt, "556 Domain does not accept mail", permanent, Reason::UnknownRecipient),
@@ -192,9 +218,17 @@ fn replies_of_real_relays() {
 
 #[test]
 fn a_sender_of_upstreams_own_is_that_mails_fault() {
-    let reply = "553 5.1.8 Sender address rejected: not owned by user";
-    assert_eq!(answer(Stage::Mail, reply, false).result(), Some("permanent"));
-    assert_eq!(answer(Stage::Mail, reply, true).result(), Some("misconfigured"));
+    for reply in [
+        "553 5.1.8 Sender address rejected: not owned by user",
+        "554 5.7.1 Service unavailable; Sender address [news@shop.example] blocked using dbl.example.org",
+        "550 5.7.23 SPF and authentication checks failed",
+        "501 5.5.4 Invalid sender address",
+        "555 5.5.2 Syntax error, cannot decode response",
+        "504 5.7.4 Parameter not implemented",
+    ] {
+        assert_eq!(answer(Stage::Mail, reply, false).result(), Some("permanent"), "{reply}");
+        assert_eq!(answer(Stage::Mail, reply, true).result(), Some("misconfigured"), "{reply}");
+    }
 }
 
 #[test]
