@@ -23,6 +23,7 @@ mod screening;
 mod settings;
 mod settle;
 mod snapshot;
+mod stops;
 mod suspects;
 #[cfg(test)]
 mod tests;

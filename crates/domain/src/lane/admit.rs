@@ -123,6 +123,7 @@ impl Lane {
             pointer_pending: false,
             inherited: None,
             left_running: false,
+            refused_after: None,
             deaths: None,
             marked: false,
             first_at: None,

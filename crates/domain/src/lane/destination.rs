@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{
     Lane, Now, Report,
     doubt::{Doubts, Proofs},
+    stops::Stops,
     work::{Work, WorkId},
 };
 use crate::{
@@ -29,8 +30,8 @@ pub(super) struct DestinationState {
     pub stopped_since: Option<Timestamp>,
     /// When a stopped destination is tried again.
     pub probe_at: Timestamp,
-    /// From when until when it was stopped before, the latest at the end.
-    stops: VecDeque<(Timestamp, Timestamp)>,
+    /// When it was stopped before.
+    stops: Stops,
     /// Answers that showed that it works.
     proofs: Proofs,
     /// Who was told of a limit without a time.
@@ -48,7 +49,7 @@ impl DestinationState {
             throttled_until: Timestamp::default(),
             stopped_since: None,
             probe_at: Timestamp::default(),
-            stops: VecDeque::new(),
+            stops: Stops::default(),
             proofs: Proofs::default(),
             limited: Doubts::default(),
         }
@@ -56,8 +57,8 @@ impl DestinationState {
 
     /// How long it has been stopped since then: nobody gives up because of it.
     pub(super) fn stopped_after(&self, then: Timestamp, now: Timestamp) -> Duration {
-        let current = self.stopped_since.map(|from| (from, now));
-        self.stops.iter().copied().chain(current).map(|(from, until)| until.since(from.max(then))).sum()
+        let current = self.stopped_since.map(|from| now.since(from.max(then)));
+        self.stops.since(then) + current.unwrap_or_default()
     }
 
     /// Stopped or throttled.
@@ -80,16 +81,10 @@ impl DestinationState {
         }
     }
 
-    /// It has served somebody, and is not stopped.
-    fn works(&self) -> bool {
-        self.stopped_since.is_none() && self.proofs.any()
-    }
-
     fn works_again(&mut self, now: Timestamp) {
-        if self.stops.len() == limits::STOPS_MAX {
-            self.stops.pop_front();
+        if let Some(from) = self.stopped_since.take() {
+            self.stops.add(from, now);
         }
-        self.stops.extend(self.stopped_since.take().map(|from| (from, now)));
     }
 
     fn throttle(&mut self, until: Timestamp) {
@@ -103,15 +98,21 @@ impl DestinationState {
 }
 
 impl Lane {
-    /// What it was told as a recipient may be its own trouble: a refusal is, once anybody was served; a limit, once others
-    /// were served since it was last told so. Not while the destination is stopped: nobody pays for that. A limit with a
-    /// time is the destination's word.
+    /// What it was told may be its own trouble: a refusal of us is, once others were served since it was last told so, or by
+    /// a recipient's name once anybody was; a limit at a recipient's name, once others were served since. Not while the
+    /// destination is stopped: nobody pays for that. A limit with a time is the destination's word.
     pub(super) fn blame(&mut self, id: WorkId, answer: Answer, now: Now) -> Answer {
         let Some((at, recipient)) = self.way_of(id) else { return answer };
         let gate = &mut self.destinations[at];
         match answer {
-            Answer::Misconfigured { failure } if failure.at_recipient && gate.works() => {
-                Answer::Transient { failure, retry_after: None }
+            Answer::Misconfigured { failure } => {
+                let before = self.work.get_mut(&id).and_then(|work| work.refused_after.replace(gate.proofs.count()));
+                let is_own =
+                    if failure.at_recipient { Some(0) } else { before }.is_some_and(|n| n < gate.proofs.count());
+                if gate.stopped_since.is_none() && is_own {
+                    return Answer::Transient { failure, retry_after: None };
+                }
+                Answer::Misconfigured { failure }
             }
             Answer::Throttled { failure, retry_after: None } if failure.at_recipient => {
                 gate.limited.note(&recipient, &gate.proofs, now.wall);

@@ -219,6 +219,7 @@ impl Lane {
         let partition = work.partition;
         if left_running {
             self.report(Report::Ambiguous);
+            self.park_unknown(id, now.wall, now); // counted: the pointer says so to whoever comes next
         } else if suspect
             && let Some(partition) = self.partitions.get_mut(&partition)
             && let Some(left) = partition.suspects_left.checked_sub(1)

@@ -24,8 +24,8 @@ enum Served {
 }
 
 impl Proofs {
-    pub(super) fn any(&self) -> bool {
-        0 < self.count
+    pub(super) fn count(&self) -> u64 {
+        self.count
     }
 
     pub(super) fn add(&mut self, recipient: &Arc<str>) {

@@ -53,7 +53,7 @@ impl Lane {
     /// owner must learn of it.
     fn contradict(&mut self, number: i32, records: &[LedgerRecord], now: Now) {
         let is_clean = |record: &LedgerRecord| matches!(&record.entry, Some(LedgerEntry::Progress(it)) if it.clean);
-        let is_at_work = self.partitions.get(&number).is_some_and(Partition::is_reading);
+        let is_at_work = self.partitions.get(&number).is_some_and(Partition::is_at_work);
         if is_at_work && records.iter().any(is_clean) {
             self.write_progress(number, false, now);
         }

@@ -101,6 +101,11 @@ impl Partition {
         self.phase == Phase::Reading
     }
 
+    /// Whether the ledger must say that somebody is: from the first progress to the last.
+    pub(super) fn is_at_work(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Reading | Phase::Draining(Drain::Finishing { settles: true, .. }))
+    }
+
     /// Nothing of what a former owner may have had in flight when it died is still to be attempted.
     pub(super) fn is_beyond_suspicion(&self) -> bool {
         self.suspect_until.is_none_or(|until| {

@@ -76,6 +76,8 @@ pub(super) struct Work {
     /// A mark that this process wrote may stand in the ledger.
     pub marked: bool,
     pub first_at: Option<Timestamp>,
+    /// The proofs that its destination works, when it was last refused in a way that concerns everybody.
+    pub refused_after: Option<u64>,
     /// What latency and give-up count from.
     pub wanted_at: Timestamp,
     /// By then it must be settled, or its event leaves the topic.

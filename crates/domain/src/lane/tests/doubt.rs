@@ -234,6 +234,23 @@ fn a_limit_that_two_recipients_meet_holds_up_the_destination() {
     assert!(lane.settled.iter().all(|settled| settled.ends_with("after 1")), "it burnt nothing: {:?}", lane.settled);
 }
 
+/// What it is told it takes for everybody's, until others are served: then it is retried by itself, and not for ever.
+#[test]
+fn who_is_refused_alone_stops_everybody_once_and_ends() {
+    let mut lane = LaneUnderTest::reading(); // give_up_after 1 h
+    lane.polled([mail(0, "d")]);
+    for n in 1..=180 {
+        lane.polled([mail(n, &format!("k{n}"))]);
+        for who in lane.running() {
+            lane.answer(&who, if who == "d" { misconfigured() } else { delivered() });
+        }
+        lane.advance(minutes(1));
+    }
+    assert_eq!((stops(&lane), lane.settled.len()), (1, 181));
+    assert_eq!(lane.dead.first().map(|letter| letter.reason.as_str()), Some("gave_up"));
+    assert_eq!(lane.position(), Some(181), "the commit moved on");
+}
+
 /// A limit at the greeting says nothing of a password.
 #[test]
 fn a_throttled_probe_mends_nothing_and_its_limit_is_kept() {

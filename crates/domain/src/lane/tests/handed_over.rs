@@ -2,7 +2,7 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, hours, mail, mail_settings, permanent, seconds, unknown},
+    words::{delivered, hours, mail, mail_settings, permanent, seconds, transient, unknown},
 };
 use crate::{
     lane::{Event, Report},
@@ -53,6 +53,23 @@ fn what_was_left_running_is_still_counted_by_the_owner_after_next() {
     assert_eq!(ambiguous(&last), 1);
 }
 
+/// Each of them tries it once more, in vain, and hands over in order.
+#[test]
+fn what_was_left_running_is_counted_by_one_owner_alone() {
+    let mut counts = Vec::new();
+    let mut lane = left_running(9).successor();
+    for _ in 0..3 {
+        lane.polled([mail(0, "a")]);
+        assert!(lane.next_attempt_in().is_some());
+        lane.answer("a", transient());
+        counts.push(ambiguous(&lane));
+        lane.handle(Event::Revoked(vec![0]));
+        lane.advance(seconds(1));
+        lane = lane.successor();
+    }
+    assert_eq!(counts, [1, 0, 0]);
+}
+
 #[test]
 fn a_pointer_does_not_outlive_its_receipt() {
     let mut lane = left_running(0);
@@ -80,6 +97,34 @@ fn a_late_word_that_all_is_well_hides_no_death() {
     let mut next = lane.successor();
     next.polled([mail(0, "a").aged(seconds(1))]);
     assert_eq!(next.attempted["a@example.com"], 2);
+    assert_eq!(ambiguous(&next), 1);
+}
+
+/// It comes between our first progress and our first record.
+#[test]
+fn a_late_word_during_the_start_hides_no_death() {
+    let mut lane = LaneUnderTest::new(mail_settings());
+    lane.kafka_answers = false;
+    lane.assign(0);
+    assert_eq!(lane.ack_next(), "progress 0");
+    lane.tail(LedgerKey::progress(), Some(LedgerEntry::Progress(Progress { position: 0, clean: true })));
+    lane.kafka_answers = true;
+    lane.advance(seconds(1));
+    lane.polled([mail(0, "a").aged(seconds(1))]);
+    assert_eq!(lane.running(), ["a"]);
+    let mut next = lane.successor();
+    next.polled([mail(0, "a").aged(seconds(2))]);
+    assert_eq!(ambiguous(&next), 1);
+}
+
+#[test]
+fn a_late_word_during_the_drain_hides_no_death() {
+    let mut lane = LaneUnderTest::reading();
+    lane.polled([mail(0, "a").aged(seconds(1))]);
+    lane.handle(Event::Stop);
+    lane.tail(LedgerKey::progress(), Some(LedgerEntry::Progress(Progress { position: 0, clean: true })));
+    let mut next = lane.successor();
+    next.polled([mail(0, "a").aged(seconds(2))]);
     assert_eq!(ambiguous(&next), 1);
 }
 
