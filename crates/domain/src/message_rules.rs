@@ -221,7 +221,7 @@ fn is_content_type(text: &str) -> bool {
         character == ';' && !in_quotes
     });
     let (kind, subkind) =
-        pieces.next().and_then(|essence| essence.trim_matches(' ').split_once('/')).unwrap_or_default();
+        pieces.next().and_then(|essence| essence.trim_end_matches(' ').split_once('/')).unwrap_or_default();
     let is_parameter = |piece: &str| {
         piece
             .trim_matches(' ')

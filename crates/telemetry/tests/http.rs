@@ -140,6 +140,33 @@ async fn one_connection_too_many_is_told_to_come_again() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
 }
 
+/// Many a client takes an answer that comes before its question for a fault of the server, and drops it.
+#[tokio::test]
+async fn nobody_is_refused_before_they_have_asked() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&refused);
+    let overload = Overload::new("text/plain", "full", Duration::from_secs(1), move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let limits = HttpLimits { connections_max: 0, ..LIMITS };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = HttpServer::bind_with(listen, Router::new(), limits, overload).await.unwrap();
+    let stream = connect(&server, "").await.into_std().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while refused.load(Ordering::Relaxed) == 0 {
+        assert!(Instant::now() < deadline, "it was never accepted");
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await; // all that the server can do by itself
+    }
+    assert_eq!(stream.peek(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let mut stream = TcpStream::from_std(stream).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\nfull"), "{answer}");
+}
+
 /// More than are answered at once: whoever is let go without a word counts as well.
 #[tokio::test]
 async fn every_refused_connection_is_counted_and_told_what_the_listener_wants() {

@@ -6,20 +6,23 @@ use std::collections::BTreeMap;
 use lettre::{
     Address as MailAddress,
     message::{
-        Attachment as Part, Body, Mailbox, Mailboxes, MultiPart, SinglePart,
+        Mailbox, Mailboxes, MultiPart, SinglePart,
         header::{
-            Cc, ContentDisposition, ContentTransferEncoding, ContentType, Date, From as FromHeader, Header, HeaderName,
-            HeaderValue, Headers, MIME_VERSION_1_0, MessageId, ReplyTo, Subject, To,
+            Cc, Date, From as FromHeader, Header, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId,
+            ReplyTo, Subject, To,
         },
     },
 };
 use postrider_domain::{
-    Address, Alternative, Attachment, Delivery, Email, Failure, Reason,
+    Address, Attachment, Delivery, Email, Failure, Reason,
     address::normalise,
     message_rules::{Concern, check_email},
 };
 
 mod encode;
+mod parts;
+
+use parts::{alternative_part, attachment_part, text_body};
 
 /// A mail ready for the wire, for one recipient.
 pub(super) struct Mail {
@@ -217,72 +220,6 @@ fn join(parent: MultiPart, mut parts: Vec<Node>) -> Option<Node> {
         0 | 1 => parts.pop(),
         _ => Some(Node::Multi(parts.into_iter().fold(parent, |parent, part| part.into(parent)))),
     }
-}
-
-fn alternative_part(alternative: &Alternative) -> Result<SinglePart, Failure> {
-    let lower = alternative.content_type.to_ascii_lowercase();
-    let is_utf8 = !lower.contains("charset=") || lower.contains("charset=utf-8") || lower.contains("charset=\"utf-8\"");
-    let text = std::str::from_utf8(&alternative.content).ok().filter(|_| lower.starts_with("text/") && is_utf8);
-    Ok(match text {
-        Some(text) if lower.contains("charset=") => {
-            SinglePart::builder().header(content_type(&alternative.content_type)?).body(text_body(text)?)
-        }
-        Some(text) => {
-            let with_charset = format!("{}; charset=utf-8", alternative.content_type);
-            SinglePart::builder().header(content_type(&with_charset)?).body(text_body(text)?)
-        }
-        None => SinglePart::builder()
-            .header(content_type(&alternative.content_type)?)
-            .body(base64_body(&alternative.content)?),
-    })
-}
-
-fn attachment_part(attachment: &Attachment) -> Result<SinglePart, Failure> {
-    let kind = content_type(&attachment.content_type)?;
-    let body = match mail_body(attachment) {
-        Some(body) => body,
-        None => base64_body(&attachment.content)?,
-    };
-    let filename = attachment.filename.clone();
-    Ok(match &attachment.content_id {
-        Some(id) if filename.is_empty() => Part::new_inline(id.clone()).body(body, kind),
-        Some(id) => Part::new_inline_with_name(id.clone(), filename).body(body, kind),
-        None if filename.is_empty() => {
-            SinglePart::builder().header(ContentDisposition::inline()).header(kind).body(body)
-        }
-        None => Part::new(filename).body(body, kind),
-    })
-}
-
-/// A mail that travels as an attachment may not be encoded (RFC 2046, 5.2.1), readers would show its base64: as 7bit where
-/// it is, which it almost always is.
-fn mail_body(attachment: &Attachment) -> Option<Body> {
-    if !attachment.content_type.to_ascii_lowercase().starts_with("message/") {
-        return None;
-    }
-    let text = std::str::from_utf8(&attachment.content).ok().filter(|text| !text.contains('\0'))?;
-    Body::new_with_encoding(encode::crlf(text), ContentTransferEncoding::SevenBit).ok()
-}
-
-fn content_type(text: &str) -> Result<ContentType, Failure> {
-    ContentType::parse(text).map_err(|_| invalid("a content_type is no media type such as application/pdf"))
-}
-
-/// As plain as it can be. NUL, which lettre lets pass as 7bit, is no character of a mail (RFC 2045, 2.7): relays refuse it or
-/// cut the mail there.
-fn text_body(text: &str) -> Result<Body, Failure> {
-    let text = encode::crlf(text);
-    if text.contains('\0') {
-        return Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
-            .map_err(|_| invalid("a text cannot be encoded"));
-    }
-    Ok(Body::new(text))
-}
-
-/// Always base64: bytes of a file must arrive as they are, whatever line ends are in them.
-fn base64_body(content: &[u8]) -> Result<Body, Failure> {
-    Body::new_with_encoding(content.to_vec(), ContentTransferEncoding::Base64)
-        .map_err(|_| invalid("an attachment cannot be encoded"))
 }
 
 #[cfg(test)]

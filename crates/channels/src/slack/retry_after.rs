@@ -12,13 +12,13 @@ const MAX: Duration = Duration::from_secs(3_600);
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. Proxies write fractions of seconds, too; they are rounded up.
 ///
 /// A date is taken as the time from the reply's own `Date`, so that neither clock need be right; without that header it is
-/// ignored, as is everything that is neither.
+/// ignored, as is one that is over, and everything that is neither.
 pub(super) fn hint(headers: &HeaderMap) -> Option<Duration> {
     let text = text(headers, RETRY_AFTER)?;
     let wait = seconds(text).or_else(|| {
         let date = http_date(text)?;
         let now = http_date(self::text(headers, DATE)?)?;
-        Some(date.duration_since(now).unwrap_or_default())
+        date.duration_since(now).ok().filter(|wait| !wait.is_zero())
     })?;
     Some(wait.min(MAX))
 }
@@ -74,7 +74,8 @@ mod tests {
         check("Sunday, 06-Nov-94 08:50:07 GMT", now, Some(30));
         check("Sun Nov  6 08:50:07 1994", now, Some(30));
         check("Mon, 07 Nov 1994 08:49:37 GMT", now, Some(3_600));
-        check("Sun, 06 Nov 1994 08:49:36 GMT", now, Some(0));
+        check("Sun, 06 Nov 1994 08:49:36 GMT", now, None);
+        check("Sun, 06 Nov 1994 08:49:37 GMT", now, None);
         check("Sun, 06 Nov 1994 08:50:07 GMT", None, None);
         check("Sun, 06 Nov 1994 08:50:07 GMT", Some("today"), None);
         check("Sun, 36 Nov 1994 08:50:07 GMT", now, None);

@@ -67,6 +67,7 @@ fn each_problem_has_its_pointer() {
         "text/plain; name=\"a\"b; c=d",
         "text/plain; name=a\";b\"",
         "\"text/plain;\"",
+        " multipart/mixed",
         "text/plain;",
     ] {
         check(|email| attach(email, "a", content_type, None), &["/email/attachments/0/content_type"]);

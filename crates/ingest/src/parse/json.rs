@@ -9,7 +9,7 @@ mod reader;
 use std::borrow::Cow;
 
 use serde::{Deserializer, Serialize, Serializer};
-use serde_json::Number;
+use serde_json::{Number, value::RawValue};
 
 use super::problems::Problems;
 
@@ -34,7 +34,7 @@ pub(crate) enum Unreadable {
 pub(crate) struct Document<'a> {
     /// Its value; of a name that occurs twice it has the first.
     pub(crate) json: Json<'a>,
-    /// Names that occur twice in one object, and numbers that cannot be carried exactly.
+    /// Names that occur twice in one object, and integers of more than 64 bits, which would change.
     pub(crate) problems: Problems,
 }
 
@@ -68,13 +68,14 @@ impl<'a> Document<'a> {
     /// It is not JSON; some items may have been handed over.
     pub(crate) fn read_each(
         bytes: &'a [u8],
-        take: impl FnMut(Result<Self, TooManyValues>),
+        mut take: impl FnMut(Result<Self, Unreadable>),
     ) -> Result<bool, serde_json::Error> {
         if bytes.trim_ascii_start().first() != Some(&b'[') {
             return Ok(false);
         }
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        deserializer.deserialize_seq(reader::Items { take })?;
+        let read = |item: &'a RawValue| take(Self::read(item.get().as_bytes()));
+        deserializer.deserialize_seq(reader::Items { take: read })?;
         deserializer.end().map(|()| true)
     }
 }

@@ -30,16 +30,25 @@ pub(crate) struct Problems {
 impl Problems {
     /// Notes a problem at a place.
     pub(crate) fn add(&mut self, path: &Path<'_>, detail: impl Into<String>) {
-        self.add_at(path.pointer(), detail);
+        // There may be as many as the body has room for: no text is made of those that are only counted.
+        if self.is_full() {
+            self.left_out += 1;
+        } else {
+            self.add_at(path.pointer(), detail);
+        }
     }
 
     /// Notes a problem at a pointer.
     pub(crate) fn add_at(&mut self, pointer: String, detail: impl Into<String>) {
-        if self.list.len() < PROBLEMS_MAX {
-            self.list.push(Problem { pointer, detail: detail.into() });
-        } else {
+        if self.is_full() {
             self.left_out += 1;
+        } else {
+            self.list.push(Problem { pointer, detail: detail.into() });
         }
+    }
+
+    fn is_full(&self) -> bool {
+        PROBLEMS_MAX <= self.list.len()
     }
 
     /// Notes a finding about the content, unless it only follows from a problem of form at, above or below its place
@@ -72,6 +81,13 @@ fn is_within(inner: &str, outer: &str) -> bool {
     inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Its whole characters within so many bytes.
+fn start_of(text: &str, bytes_max: usize) -> &str {
+    let fitting =
+        text.char_indices().map(|(at, character)| at + character.len_utf8()).take_while(|end| *end <= bytes_max);
+    &text[..fitting.last().unwrap_or(0)]
+}
+
 /// A place in the document. Lives on the stack; text is only made of it when there is a problem to tell.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'p> {
@@ -96,20 +112,20 @@ impl<'p> Path<'p> {
         let mut text = String::new();
         self.write(&mut text);
         if text.len() > POINTER_BYTES_MAX {
-            let end = (0..=POINTER_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(end);
+            text.truncate(start_of(&text, POINTER_BYTES_MAX).len());
             text.push('…');
         }
         text
     }
 
+    /// Of a name no more than what may be shown: it can be as long as the body.
     fn write(&self, text: &mut String) {
         match self {
             Self::Root => {}
             Self::Field(parent, name) => {
                 parent.write(text);
                 text.push('/');
-                text.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                text.push_str(&start_of(name, POINTER_BYTES_MAX + 1).replace('~', "~0").replace('/', "~1"));
             }
             Self::Item(parent, index) => {
                 parent.write(text);

@@ -247,6 +247,9 @@ fn what_is_not_json_says_where() {
     assert!(Document::read(list(VALUES_MAX).as_bytes()).is_ok());
     let many = list(VALUES_MAX + 1);
     assert!(matches!(Document::read(many.as_bytes()), Err(Unreadable::TooManyValues)));
+    let twice = |fields: usize| format!(r#"{{"a":1{}}}"#, r#","a":1"#.repeat(fields - 1)); // the object is one, too
+    assert!(Document::read(twice(VALUES_MAX - 1).as_bytes()).is_ok());
+    assert!(matches!(Document::read(twice(VALUES_MAX).as_bytes()), Err(Unreadable::TooManyValues)));
     let object = format!(r#"{{"a": {many}, "b": {{"c": 1}}, "d": [[[2]]]}}"#);
     assert!(matches!(Document::read(object.as_bytes()), Err(Unreadable::TooManyValues)), "the rest is read over");
     assert!(
@@ -298,6 +301,10 @@ fn a_number_that_would_change_is_refused_at_its_place() {
     for number in ["18446744073709551615", "-9223372036854775808", "1.5", "0", "1e3"] {
         assert_eq!(problems_of(&with_number(number)), [], "{number}");
     }
+    // The shortest digits of a floating-point number are read as that number, and written as they were.
+    let exact = "394301.33835633675";
+    let document = Document::read(exact.as_bytes()).unwrap();
+    assert_eq!(serde_json::to_string(&document.json).unwrap(), exact);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -54,6 +54,20 @@ async fn a_name_that_occurs_twice_spoils_only_its_event() {
     assert_eq!(reply.body["results"][1]["errors"], errors);
 }
 
+/// JSON by its grammar, though nobody can read it: the items around it are.
+#[tokio::test]
+async fn an_item_that_cannot_be_read_spoils_only_itself() {
+    let api = start(|_| ()).await;
+    let deep = format!("{}{}", "[".repeat(130), "]".repeat(130));
+    for odd in ["1E400", r#""\ud800""#, deep.as_str()] {
+        let bad = one_line("b").replacen('{', &format!(r#"{{"type": {odd}, "#), 1);
+        let reply = api.post(BATCH, &format!("[{}, {bad}, {}]", one_line("a"), one_line("c"))).await;
+        assert_eq!((reply.status, statuses(&reply)), (207, vec![202, 400, 202]), "{odd}: {reply:?}");
+    }
+    let broken = format!("[{}, {{, {}]", one_line("a"), one_line("c"));
+    assert_eq!(api.post(BATCH, &broken).await.status, 400, "where it ends nobody knows");
+}
+
 #[tokio::test]
 async fn kafka_gone_for_all_of_it_is_a_503_and_for_some_of_it_a_207() {
     let api = start(|_| ()).await;

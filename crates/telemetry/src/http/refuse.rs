@@ -91,13 +91,17 @@ impl Refusals {
     }
 }
 
-/// Bytes that the client sent are read away after the answer: closing over unread bytes resets the connection, and the
-/// client would see the reset instead of the answer.
+/// The first bytes are waited for: clients take what comes before they have asked for a fault of the server. All others
+/// are read away after the answer: closing over unread bytes resets the connection, and the client would see the reset
+/// instead of the answer.
 async fn answer(mut stream: TcpStream, answer: Arc<[u8]>) {
     let polite = async {
+        let mut unread = [0; 4096];
+        if stream.read(&mut unread).await? == 0 {
+            return Ok(()); // gone
+        }
         stream.write_all(&answer).await?;
         stream.shutdown().await?;
-        let mut unread = [0; 4096];
         while 0 < stream.read(&mut unread).await? {}
         std::io::Result::Ok(())
     };

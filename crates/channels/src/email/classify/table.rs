@@ -64,7 +64,7 @@ const THROTTLED: &[&str] = &[
 const SENDING_QUOTA: &[&str] = &[
     "daily user sending",
     "daily sending",
-    "your daily limit",
+    "daily limit",
     "relay limit exceeded",
     "sending limit exceeded",
     "submission quota",
@@ -88,7 +88,7 @@ const NO_AUTH: &[&str] = &[
 const CLIENT: &[&str] = &["client host", "helo command", "ehlo command", "blocked using"];
 const NO_SEND_AS: &[&str] = &[".7.60", ".2.252", "send as this sender", "sendasdenied"];
 /// As it is read: names are masked.
-const NAMED_SENDER: &str = "sender address *";
+const NAMED_SENDER: &str = "sender address * blocked";
 const SENDER: &[&str] =
     &[".1.7", ".1.8", "sender address rejected", "sender rejected", "sender denied", "bad sender", NAMED_SENDER];
 const NO_RELAY: &[&str] =
@@ -134,7 +134,7 @@ const RULES: &[Rule] = &[
     rule(ANY, 534..=535, SAY, Misconfigured, Reason::Auth),
     rule(ANY, 538..=538, SAY, Misconfigured, Reason::Tls),
     // A list or mailbox that takes mail from its own organisation only asks in the same words.
-    rule(&[Stage::Rcpt], 500..=599, &[".7.133", ".7.134"], Permanent, Reason::Forbidden),
+    rule(&[Stage::Rcpt], 500..=599, &[".7.133", ".7.134", ".7.136"], Permanent, Reason::Forbidden),
     rule(ENVELOPE, 500..=599, NO_AUTH, Misconfigured, Reason::Auth),
     rule(&[Stage::Rcpt], 500..=599, NO_RELAY, Permanent, Reason::Forbidden),
     // Lists of bad domains are asked about all three: this machine, the sender, the recipient.
@@ -149,7 +149,9 @@ const RULES: &[Rule] = &[
     // The relay lost its place or does not know a command that it must know: the conversation is broken, not the mail.
     rule(&[Stage::Mail, Stage::Rcpt, Stage::Data], 500..=500, SAY, Transient, Reason::Protocol),
     rule(ANY, 502..=503, SAY, Transient, Reason::Protocol),
-    // Limits of ours at the relay, said with a 5xx.
+    // Limits of ours at the relay, said with a 5xx; and of one mailbox, which has codes of its own.
+    rule(&[Stage::Rcpt, Stage::Reply], 500..=599, &[".2.1"], Permanent, Reason::UnknownRecipient),
+    rule(&[Stage::Rcpt, Stage::Reply], 500..=599, &[".2.2"], Permanent, Reason::MailboxFull),
     rule(ANY, 500..=599, SENDING_QUOTA, Throttled, Reason::RateLimited),
     // Storage, size and full mailboxes mean the same wherever they are said.
     rule(ANY, 421..=421, SAY, Transient, Reason::Unavailable),

@@ -1,4 +1,4 @@
-//! Encoded words, line ends and dots: the last hand on the bytes before the wire.
+//! Encoded words and parameters, line ends and dots: the last hand on the bytes before the wire.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -17,6 +17,21 @@ pub(super) fn words(text: &str) -> String {
         rest = &rest[end..];
     }
     words.join("\r\n ")
+}
+
+/// Bytes of a value in one piece of a parameter: three characters for each fit into a line.
+const PIECE_BYTES_MAX: usize = 18;
+
+/// A parameter whose value is escaped as a whole (RFC 2231), one piece a line, each after a fold.
+pub(super) fn parameter(name: &str, value: &str) -> String {
+    let pieces: Vec<&[u8]> = value.as_bytes().chunks(PIECE_BYTES_MAX).collect();
+    let write = |(at, piece): (usize, &&[u8])| {
+        let section = if pieces.len() == 1 { String::new() } else { format!("*{at}") };
+        let charset = if at == 0 { "utf-8''" } else { "" };
+        let escaped: String = piece.iter().map(|byte| format!("%{byte:02X}")).collect();
+        format!("\r\n {name}{section}*={charset}{escaped}")
+    };
+    pieces.iter().enumerate().map(write).collect::<Vec<_>>().join(";")
 }
 
 /// Bare line ends become CRLF. Done here in one pass because lettre inserts each CR by moving the whole rest of the

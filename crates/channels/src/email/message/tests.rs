@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
-use postrider_domain::{ChannelName, DestinationName, Fingerprint, Notification, Timestamp};
+use postrider_domain::{Alternative, ChannelName, DestinationName, Fingerprint, Notification, Timestamp};
 
 use super::*;
 
@@ -210,6 +210,39 @@ fn a_quoted_parameter_of_a_media_type_stays_whole() {
     let attached = file("a", "text/x-a; name=\"a;b\"; x=y", None);
     let source = source(Email { attachments: vec![attached], ..text_mail() });
     assert!(source.contains("Content-Type: text/x-a; name=\"a;b\"; x=y\r\n"), "{source}");
+}
+
+/// What the rules take, the builder takes: none of these comes back as a dead letter.
+#[test]
+fn every_content_type_that_the_rules_take_is_written() {
+    for content_type in [
+        "application/pdf; name=\"\"",
+        "text/x; a=\";\"; b=\"\"; c=\"x\"",
+        "text/calendar ; method=REQUEST",
+        "text/calendar; method=REQUEST ; charset=utf-8",
+        "application/{x}",
+    ] {
+        let email = Email {
+            attachments: vec![file("a", content_type, None)],
+            alternatives: vec![Alternative { content_type: content_type.to_owned(), content: b"x".to_vec() }],
+            ..text_mail()
+        };
+        let source = source(email);
+        assert_eq!(source.matches(&format!("Content-Type: {content_type}")).count(), 2, "{source}");
+    }
+}
+
+#[test]
+fn a_file_name_that_looks_encoded_arrives_as_it_was_written() {
+    for name in ["=?utf-8?B?ZXZpbC5leGU=?=", &"a=?b \"; x.pdf".repeat(12)] {
+        for content_id in [None, Some("logo")] {
+            let source = source(Email { attachments: vec![file(name, "image/png", content_id)], ..text_mail() });
+            assert!(source.lines().all(|line| line.len() <= 78), "{source}");
+            let message = parse(&source);
+            let part = message.attachments().next().unwrap();
+            assert_eq!(part.attachment_name(), Some(name), "{source}");
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Number, value::RawValue};
 
 use super::{Document, Json, TooManyValues, VALUES_MAX};
 use crate::parse::problems::{Path, Problems};
@@ -29,12 +29,12 @@ pub(super) fn document<'de, D: Deserializer<'de>>(
     Ok(notes.left.get().map(|_| document).ok_or(TooManyValues))
 }
 
-/// Reads an array's items.
+/// Takes an array apart without reading its items, so that none can spoil the others.
 pub(super) struct Items<F> {
     pub(super) take: F,
 }
 
-impl<'de, F: FnMut(Result<Document<'de>, TooManyValues>)> Visitor<'de> for Items<F> {
+impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Items<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,21 +42,10 @@ impl<'de, F: FnMut(Result<Document<'de>, TooManyValues>)> Visitor<'de> for Items
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element_seed(Item)? {
+        while let Some(item) = items.next_element()? {
             (self.take)(item);
         }
         Ok(())
-    }
-}
-
-/// Reads an array's item.
-struct Item;
-
-impl<'de> DeserializeSeed<'de> for Item {
-    type Value = Result<Document<'de>, TooManyValues>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        document(deserializer)
     }
 }
 
@@ -75,13 +64,19 @@ struct Notes {
     problems: RefCell<Problems>,
 }
 
+impl Notes {
+    /// Counts a value; `false`: it is one too many.
+    fn count(&self) -> bool {
+        self.left.set(self.left.get().and_then(|left| left.checked_sub(1)));
+        self.left.get().is_some()
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        let left = &self.notes.left;
-        left.set(left.get().and_then(|left| left.checked_sub(1)));
-        if left.get().is_none() {
+        if !self.notes.count() {
             return deserializer.deserialize_ignored_any(IgnoredAny).map(|_| Json::Null);
         }
         deserializer.deserialize_any(self)
@@ -160,6 +155,7 @@ impl<'de> Visitor<'de> for Value<'_> {
                 let path = self.path.field(&name);
                 self.notes.problems.borrow_mut().add(&path, "occurs twice in its object: leave one of the two out");
                 entries.next_value::<IgnoredAny>()?;
+                self.notes.count();
                 continue;
             }
             let value = entries.next_value_seed(Value { path: &self.path.field(&name), ..self })?;
