@@ -63,8 +63,12 @@ impl RealKafka {
         let nodes = broker::start_all(&libs, nodes, tuning)?;
         let bootstrap_servers: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
         let cluster = Self { bootstrap_servers: bootstrap_servers.join(","), nodes };
-        cluster.wait_for_brokers(cluster.nodes.len())?;
+        cluster.wait_for_brokers(cluster.nodes.len()).with_context(|| cluster.last_words())?;
         Ok(cluster)
+    }
+
+    fn last_words(&self) -> String {
+        self.nodes.iter().map(Node::last_words).collect::<Vec<_>>().join("\n")
     }
 
     /// `host:port,…` as clients take it.

@@ -2,6 +2,7 @@
 //! against. Never shipped.
 
 pub mod kafka;
+pub mod ports;
 pub mod python;
 pub mod slack;
 pub mod smtp;

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Tuning;
+use crate::ports::free_ports;
 
 /// 22 characters of base64 for 16 bytes, as Kafka wants a cluster's id.
 const CLUSTER_ID: &str = "cG9zdHJpZGVyLXRlc3RzLQ";
@@ -54,16 +55,6 @@ pub(super) fn start_all(libs: &Path, count: usize, tuning: Tuning) -> Result<Vec
         Ok(node)
     });
     nodes.collect()
-}
-
-/// All at once, so that none is given twice.
-fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>()?;
-    Ok(listeners
-        .iter()
-        .map(|listener| listener.local_addr().map(|address| address.port()))
-        .collect::<std::io::Result<_>>()?)
 }
 
 /// Small and quick: rebalances at once, retention and compaction looked after every half second.
@@ -115,6 +106,14 @@ impl Node {
         let java = line.trim().parse().ok().and_then(Pid::from_raw).context("no process id of Kafka")?;
         *self.running.lock().map_err(|_| anyhow!("a test panicked"))? = Some(Running { watchdog, java });
         Ok(())
+    }
+
+    /// The end of what it has logged.
+    pub(super) fn last_words(&self) -> String {
+        const LINES: usize = 20;
+        let log = fs::read_to_string(self.home.join("broker.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        format!("broker on port {}:\n{}", self.port, lines[lines.len().saturating_sub(LINES)..].join("\n"))
     }
 
     /// Leaves the first batches of a log that has one segment. Indexes and checkpoints are made anew at the next start.

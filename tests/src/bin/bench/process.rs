@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use postrider_testkit::ports::free_ports;
 use postrider_tests::http;
 use tempfile::TempDir;
 
@@ -22,7 +23,7 @@ pub(crate) struct Process {
 
 /// A free port of the loopback; bound by nobody for the moment.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    free_ports(1)?.pop().context("no port")
 }
 
 /// `postrider`, next to this program.
