@@ -19,32 +19,30 @@ use crate::{
     wait::{LONG, wait_until},
 };
 
-/// Where cargo put the binary: beside the test binaries' folder. Testing one crate alone does not build it.
+/// Where `cargo build` put the binary: beside the test binaries' folder. Testing one crate alone does not build it.
 ///
 /// # Panics
-/// It is not there, or older than its source.
+/// It was not put there by `cargo build`, or is older than its source.
 #[must_use]
 pub fn binary() -> PathBuf {
     static CHECKED: Once = Once::new();
     let test = std::env::current_exe().expect("a running program has a path");
     let profile = test.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
     let binary = profile.join("postrider");
-    assert!(
-        binary.exists(),
-        "{} is not built; `make test` builds it, or by hand: cargo build -p postrider",
-        binary.display()
-    );
     CHECKED.call_once(|| assert_newer_than_its_source(&binary));
     binary
 }
 
-/// Cargo leaves the list of what it was built from beside it.
+/// `cargo build` leaves the list of what it was built from beside it; `cargo test` builds a binary and leaves none.
 fn assert_newer_than_its_source(binary: &Path) {
+    const BUILD: &str = "`make test` builds it, or by hand: cargo build --workspace";
     let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-    let built_from = fs::read_to_string(binary.with_extension("d")).expect("cargo writes a dependency file");
     let built_at = modified(binary);
+    let Ok(built_from) = fs::read_to_string(binary.with_extension("d")) else {
+        panic!("{} is not built, or not by `cargo build`; {BUILD}", binary.display());
+    };
     let newer = built_from.split_whitespace().skip(1).find(|source| built_at < modified(Path::new(source)));
-    assert_eq!(newer, None, "{} is older than this source: cargo build -p postrider", binary.display());
+    assert_eq!(newer, None, "{} is older than this source; {BUILD}", binary.display());
 }
 
 /// A running Postrider; killed when it is dropped, and when the test process dies without dropping it.
