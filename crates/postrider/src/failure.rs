@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::config::Problems;
+use crate::{cli::LogFormat, config::Problems};
 
 /// Why a subcommand ended without success.
 #[derive(Debug)]
@@ -29,11 +29,14 @@ impl Failure {
         }
     }
 
-    /// One chain, `outer: middle: inner`, to stderr.
-    pub(crate) fn print(&self) {
-        match self {
-            Self::Usage(error) | Self::Failed(error) => eprintln!("postrider: {error:#}"),
-            Self::Reported => {}
+    /// One chain, `outer: middle: inner`, to stderr; where the logs are for a machine, as the last of them.
+    pub(crate) fn print(&self, format: LogFormat) {
+        let (Self::Usage(error) | Self::Failed(error)) = self else { return };
+        // Where the logger itself could not be installed, a line that is not JSON is better than none.
+        if format == LogFormat::Json && tracing::dispatcher::has_been_set() {
+            tracing::error!(error = format!("{error:#}"), "the command failed");
+        } else {
+            eprintln!("postrider: {error:#}");
         }
     }
 }

@@ -19,10 +19,11 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let format = cli.global.log_format;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            failure.print(format);
             failure.exit_code()
         }
     }

@@ -99,6 +99,23 @@ fn every_problem_is_listed_at_once_and_no_socket_is_opened() {
     }
 }
 
+/// Where logs are collected, a command's last word is collected with them.
+#[test]
+fn where_logs_are_json_so_is_the_last_word() {
+    for (args, code, named) in [
+        (&["process"][..], 2, "topics.partitions: "),
+        (&["health", "--url", "http://127.0.0.1:1/"], 1, "nothing listens at http://127.0.0.1:1/"),
+    ] {
+        let output = run_with_file("[topics]\npartitions = 0\n", &[&["--log-format", "json"], args].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = lines.last().unwrap();
+        assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"the command failed".into()), "{said}");
+        assert!(last["error"].as_str().unwrap().contains(named), "{said}");
+    }
+}
+
 /// Whatever a service would stumble over when it starts, `config check` says before, and the service ends with 2: started
 /// again it would only stumble again.
 #[test]
