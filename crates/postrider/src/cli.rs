@@ -17,8 +17,8 @@ pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("
 
 /// Takes the sending of email and Slack messages out of an application's request path.
 ///
-/// Exit codes: 0 done, 1 it failed, 2 usage or configuration. A first SIGTERM or SIGINT drains and exits 0, a second
-/// exits at once.
+/// Exit codes: 0 done, 1 it failed, 2 usage or configuration. A first SIGTERM or SIGINT drains and exits 0 (`send` 1, where
+/// something is not sent), a second exits at once.
 #[derive(Debug, Parser)]
 #[command(name = "postrider", version = VERSION, disable_help_subcommand = true, after_help = EXAMPLE_MAIN)]
 pub(crate) struct Cli {

@@ -76,19 +76,29 @@ pub(crate) struct Config {
 pub(crate) struct Scope {
     /// The keys of upstream services; also whether it may listen where it is told to.
     pub(crate) ingest: bool,
-    /// Passwords, tokens and webhooks of the channels.
-    pub(crate) channels: bool,
+    /// The cluster's.
+    pub(crate) kafka: bool,
+    /// The mail server's.
+    pub(crate) email: bool,
+    /// Tokens and webhooks.
+    pub(crate) slack: bool,
 }
 
 impl Scope {
     /// Every secret: `config check`.
-    pub(crate) const ALL: Self = Self { ingest: true, channels: true };
+    pub(crate) const ALL: Self = Self { ingest: true, ..Self::LANES };
     /// The HTTP API.
-    pub(crate) const INGEST: Self = Self { ingest: true, channels: false };
-    /// The lanes, and single attempts.
-    pub(crate) const CHANNELS: Self = Self { ingest: false, channels: true };
+    pub(crate) const INGEST: Self = Self { ingest: true, ..Self::KAFKA };
+    /// The lanes.
+    pub(crate) const LANES: Self = Self { email: true, slack: true, ..Self::KAFKA };
     /// The cluster alone.
-    pub(crate) const KAFKA: Self = Self { ingest: false, channels: false };
+    pub(crate) const KAFKA: Self = Self { kafka: true, ..Self::NONE };
+    /// Single attempts by mail.
+    pub(crate) const EMAIL: Self = Self { email: true, ..Self::NONE };
+    /// Single attempts with Slack.
+    pub(crate) const SLACK: Self = Self { slack: true, ..Self::NONE };
+    /// No secret.
+    pub(crate) const NONE: Self = Self { ingest: false, kafka: false, email: false, slack: false };
 }
 
 impl Config {
@@ -109,7 +119,7 @@ impl Config {
     /// As for [`load`](Self::load).
     pub(crate) fn load_for_dev(file: Option<&Path>) -> Result<Self, Problems> {
         let layers = Layers::read_for_dev(file, environment()?.into_iter())?;
-        Self::check(&layers, Scope::CHANNELS)
+        Self::check(&layers, Scope::LANES)
     }
 
     /// Checks what the layers say together.
@@ -125,7 +135,7 @@ impl Config {
 
     fn read(layers: &Layers, scope: Scope, problems: &Notes) -> Option<Self> {
         let root = layers.root(problems);
-        let kafka = kafka::read(root.section("kafka"));
+        let kafka = kafka::read(root.section("kafka"), scope.kafka);
         let topics = topics::read(root.section("topics"));
         let admin = root.section("admin");
         let admin_listen = admin.socket_address("listen");
@@ -133,13 +143,11 @@ impl Config {
         admin.finish();
         let ingest = ingest::read(root.section("ingest"), scope.ingest, beside_ingest);
         let retry = lanes::read_retry(root.section("retry"));
-        let email = email::read(root.section("email"), scope.channels);
-        let slack = slack::read(root.section("slack"), scope.channels);
+        let email = email::read(root.section("email"), scope.email);
+        let slack = slack::read(root.section("slack"), scope.slack);
         let lanes = lanes::read(&root.section("lanes"), layers, email.is_configured(), slack.is_configured());
         root.finish();
-        if scope.channels {
-            check_channels(&email, &slack, problems);
-        }
+        check_channels(scope, &email, &slack, problems);
         across_sections(topics.as_ref(), retry.as_ref(), problems);
         check_drain(kafka.as_ref(), lanes.as_deref(), problems);
         Some(Self {
@@ -185,13 +193,15 @@ fn across_sections(topics: Option<&Topics>, retry: Option<&RetryPolicy>, problem
 }
 
 /// Whatever the channels would refuse when they are made, they refuse here; making one opens no connection.
-fn check_channels(email: &Part<Email>, slack: &Part<Slack>, problems: &Notes) {
-    if let Part::Checked(email) = email
+fn check_channels(scope: Scope, email: &Part<Email>, slack: &Part<Slack>, problems: &Notes) {
+    if scope.email
+        && let Part::Checked(email) = email
         && let Err(error) = wiring::email_channel_of(email)
     {
         problems.add("email", format_args!("{error:#}"));
     }
-    if let Part::Checked(slack) = slack
+    if scope.slack
+        && let Part::Checked(slack) = slack
         && let Err(error) = wiring::slack_channel_of(slack)
     {
         problems.add("slack", format_args!("{error:#}"));

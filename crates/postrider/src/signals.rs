@@ -32,6 +32,24 @@ impl Shutdown {
         Ok(Self(rx))
     }
 
+    /// Nobody ever asks.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Self::by_hand().1
+    }
+
+    /// Asked by whoever sends `true`.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (watch::Sender<bool>, Self) {
+        let (tx, rx) = watch::channel(false);
+        (tx, Self(rx))
+    }
+
+    /// Whether the process has been asked to stop.
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Resolves when the process has been asked to stop; at once if it was before.
     pub(crate) fn requested(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut rx = self.0.clone();

@@ -191,17 +191,17 @@ fn completions_and_manual_pages_are_there() {
     }
 }
 
-/// A running `dev` on free ports, killed when the test ends in any way.
-struct Dev(Child);
+/// A running `dev` on free ports, or another command, killed when the test ends in any way.
+struct Running(Child);
 
-impl Drop for Dev {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-impl Dev {
+impl Running {
     fn start(directory: &Path) -> (Self, String) {
         let ports = ["--ingest-port", "0", "--inbox-port", "0", "--smtp-port", "0", "--admin-port", "0"];
         let mut command = postrider(directory, &["dev"]);
@@ -231,7 +231,7 @@ impl Dev {
         let mut said = String::new();
         self.0.kill().unwrap();
         self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        panic!("dev did not end: {said}");
+        panic!("it did not end: {said}");
     }
 }
 
@@ -243,7 +243,7 @@ fn address<'a>(screen: &'a str, line: &str) -> &'a str {
 #[test]
 fn dev_says_what_runs_where_takes_send_and_drains_on_sigterm() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut dev, screen) = Dev::start(directory.path());
+    let (mut dev, screen) = Running::start(directory.path());
     let api = address(&screen, "API");
     assert!(screen.contains(&format!("curl {api}/v1/notifications")), "{screen}");
     let send =
@@ -260,7 +260,7 @@ fn dev_says_what_runs_where_takes_send_and_drains_on_sigterm() {
 #[test]
 fn send_reads_a_file_and_names_the_bad_lines() {
     let directory = tempfile::tempdir().unwrap();
-    let (_dev, screen) = Dev::start(directory.path());
+    let (_dev, screen) = Running::start(directory.path());
     let good = r#"{"type":"t","email":{"to":[{"address":"ada@example.com"}],"subject":"s","text":"x"}}"#;
     let events = format!("{good}\n\nnot json\n{good}\n{{\"type\":\"t\"}}\n");
     fs::write(directory.path().join("events.ndjson"), events).unwrap();
@@ -287,7 +287,7 @@ fn send_reads_a_file_and_names_the_bad_lines() {
 fn send_fits_batches_to_the_api_and_loses_no_other_line() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("postrider.toml"), "[ingest]\nbody_max = \"1KiB\"\n").unwrap();
-    let (_dev, screen) = Dev::start(directory.path());
+    let (_dev, screen) = Running::start(directory.path());
     let event = |text: &str| format!("{{\"slack\":{{\"to\":[\"ops\"],\"text\":\"{text}\"}}}}\n");
     let twice = r#"{"slack":{"to":["ops"],"text":"a"},"slack":{"to":["sales"],"text":"a"}}"#;
     let events = [event("x").repeat(20), event(&"y".repeat(2000)), event("x").repeat(20), twice.to_owned()].concat();
@@ -301,7 +301,7 @@ fn send_fits_batches_to_the_api_and_loses_no_other_line() {
     }
 }
 
-/// A server that is not there is waited for; whoever waits is told so.
+/// A server that is not there is waited for; whoever waits is told so, and whoever waits no longer what is left to do.
 #[test]
 fn send_does_not_wait_in_silence() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -311,12 +311,15 @@ fn send_does_not_wait_in_silence() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(send.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    let waits = send.try_wait().unwrap().is_none();
-    send.kill().unwrap();
-    send.wait().unwrap();
-    assert!(waits && line.contains("WARN") && line.contains(&url), "{line}");
+    let (mut line, mut rest) = (String::new(), String::new());
+    let mut said = BufReader::new(send.stderr.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    let mut send = Running(send);
+    send.signal("TERM");
+    assert_eq!(send.wait(), Some(1));
+    said.read_to_string(&mut rest).unwrap();
+    assert!(line.contains("WARN") && line.contains(&url), "{line}");
+    assert!(rest.contains("cannot reach") && rest.contains("--event-key"), "its last word: {rest}");
 }
 
 #[test]

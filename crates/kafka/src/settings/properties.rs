@@ -14,9 +14,10 @@ pub struct RefusedProperty {
 }
 
 const BOUNDED: &str = "what waits in memory has limits of its own";
+const MOCK: &str = "brokers that are no brokers keep nothing: events would be accepted and gone";
 const READ_AHEAD: &str = "the readers of events and of ledgers need values of their own";
 
-const REFUSED: [RefusedProperty; 36] = [
+const REFUSED: [RefusedProperty; 38] = [
     refused("acks", "an event is accepted only when all in-sync replicas have it"),
     refused("request.required.acks", "an event is accepted only when all in-sync replicas have it"),
     refused("enable.idempotence", "without it a retried write is stored twice"),
@@ -52,6 +53,8 @@ const REFUSED: [RefusedProperty; 36] = [
     refused("partition.assignment.strategy", "the drain before a revoke rests on cooperative-sticky"),
     refused("client.id", "it names the lane or the part of Postrider"),
     refused("bootstrap.servers", "it is set by bootstrap_servers in [kafka]"),
+    refused("test.mock.num.brokers", MOCK),
+    refused("test.mock.broker.rtt", MOCK),
     refused("metadata.broker.list", "it is set by bootstrap_servers in [kafka]"),
 ];
 

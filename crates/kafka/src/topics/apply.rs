@@ -64,7 +64,10 @@ pub async fn apply(kafka: &KafkaSettings, plan: &TopicPlan, dry_run: bool) -> Re
     let names: Vec<String> = plan.specs(0).into_iter().map(|spec| spec.name).collect();
     let cluster = Cluster::ask(kafka, &names).await?;
     // Never shrinking, a longer retention set by hand stays, and the ledgers must outlive that one.
-    let events_ms = cluster.topics.get(&plan.events).map_or(0, |topic| topic.number("retention.ms"));
+    let events = cluster.topics.get(&plan.events);
+    let events_ms = events.map_or(0, |topic| topic.number("retention.ms"));
+    // A ledger with another number of partitions than its events would be of no use to anybody.
+    let plan = &TopicPlan { partitions: events.map_or(plan.partitions, |topic| topic.partitions), ..plan.clone() };
     let mut changes = Vec::new();
     for mut spec in plan.specs(events_ms.max(plan.retention_ms())) {
         match cluster.topics.get(&spec.name) {

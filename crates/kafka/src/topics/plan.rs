@@ -16,7 +16,7 @@ const ENVELOPE_BYTES: u64 = 64 * 1024;
 pub struct TopicPlan {
     /// The events topic; all other names begin with its name.
     pub events: String,
-    /// Partitions of each topic that is created.
+    /// Partitions of each topic that is created, unless the events topic is there already: then as many as that has.
     pub partitions: i32,
     /// -1: 3 where there are three brokers, otherwise the broker's default.
     pub replication_factor: i32,

@@ -57,6 +57,23 @@ async fn applying_twice_changes_nothing_and_check_agrees() {
     }
 }
 
+/// A topic that others made, or a lane that is added later: its ledger fits the events, whatever is wished.
+#[tokio::test]
+async fn a_ledger_gets_as_many_partitions_as_its_events_have() {
+    let kafka = RealKafka::shared();
+    let settings = settings(kafka.bootstrap_servers());
+    let plan = TopicPlan { partitions: 2, ..plan(kafka.unique("fitting")) };
+    kafka.create_topic(&plan.events, 3, &[("message.timestamp.type", "LogAppendTime")]).unwrap();
+    let changes = apply(&settings, &plan, false).await.unwrap();
+    let made = |change: &Change| match change {
+        Change::Created { partitions, .. } => Some(*partitions),
+        Change::Set { .. } => None,
+    };
+    assert_eq!(changes.iter().filter_map(made).collect::<Vec<_>>(), [3, 3, 3], "{changes:?}");
+    let left = check(&settings, &plan).await.unwrap();
+    assert!(left.iter().all(|problem| problem.severity == Severity::Warning), "{left:?}");
+}
+
 /// Scripts run one after the other: what apply has made is there when it is done, however slow the broker tells of it.
 #[tokio::test]
 async fn what_was_applied_is_there_at_once() {

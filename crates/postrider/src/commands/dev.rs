@@ -36,7 +36,7 @@ async fn serve(args: &DevArgs, config: Config) -> Result<(), Failure> {
         return Ok(house.run_until(shutdown.requested()).await?);
     };
     let shown = tokio::select! {
-        shown = demo::run(&house, count, args.json) => shown,
+        shown = demo::run(&house, count, args.json, shutdown.clone()) => shown,
         () = shutdown.requested() => Err(Failure::Failed(anyhow::anyhow!("the demo was interrupted"))),
     };
     house.run_until(std::future::ready(())).await?;

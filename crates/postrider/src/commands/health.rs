@@ -25,7 +25,7 @@ pub(crate) fn run(args: &HealthArgs, global: &Global) -> Result<(), Failure> {
     let urls = match &args.url {
         Some(text) => vec![http_url(text)?],
         None => {
-            let config = Config::load(global.config.as_deref(), Scope::KAFKA)?;
+            let config = Config::load(global.config.as_deref(), Scope::NONE)?;
             let path = if args.live { "healthz" } else { "readyz" };
             let urls = admin_addresses(config.admin_listen).into_iter().map(|at| format!("http://{at}/{path}").parse());
             urls.collect::<Result<_, _>>().context("cannot make the URL of the admin listener")?

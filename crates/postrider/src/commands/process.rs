@@ -14,7 +14,7 @@ use crate::{
 
 /// Runs until it is asked to stop, then drains; or until a lane cannot go on.
 pub(crate) fn run(args: &ProcessArgs, global: &Global) -> Result<(), Failure> {
-    let config = Config::load(global.config.as_deref(), Scope::CHANNELS)?;
+    let config = Config::load(global.config.as_deref(), Scope::LANES)?;
     let chosen = chosen(&config, &args.lanes)?;
     Ok(wiring::runtime()?.block_on(serve(&config, &chosen))?)
 }

@@ -6,6 +6,7 @@
 mod client;
 mod file;
 mod gateway;
+mod lines;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::{
     cli::{Global, SendArgs, http_url},
     config::{Config, Scope},
     failure::Failure,
+    signals::Shutdown,
     wiring,
 };
 
@@ -34,14 +36,15 @@ pub(crate) fn run(args: &SendArgs, global: &Global) -> Result<(), Failure> {
     if args.file.is_none() && args.email_to.is_empty() && args.slack_to.is_empty() {
         return Err(Failure::usage("nothing to send: give --email-to, --slack-to or --file"));
     }
-    let config = Config::load(global.config.as_deref(), Scope::KAFKA)?;
+    let config = Config::load(global.config.as_deref(), if args.kafka { Scope::KAFKA } else { Scope::NONE })?;
     let single = single::body(args)?;
     let key = if args.kafka { None } else { api_key(args.api_key_file.as_deref())? };
     wiring::runtime()?.block_on(async {
+        let shutdown = Shutdown::listen()?;
         let gateway = if args.kafka { Some(Gateway::start(&config, args.source.as_deref()).await?) } else { None };
         let client = match &gateway {
-            Some(gateway) => Client::new(gateway.url(), Some(gateway.key()))?,
-            None => Client::new(url(args, &config)?, key)?,
+            Some(gateway) => Client::new(gateway.url(), Some(gateway.key()), shutdown)?,
+            None => Client::new(url(args, &config)?, key, shutdown)?,
         };
         let sent = match &args.file {
             Some(file) => file::send(&client, file, args).await,
@@ -50,7 +53,12 @@ pub(crate) fn run(args: &SendArgs, global: &Global) -> Result<(), Failure> {
         if let Some(gateway) = gateway {
             gateway.shutdown().await;
         }
-        sent
+        match sent {
+            Err(Failure::Failed(error)) if args.kafka => Err(Failure::Failed(
+                error.context(format!("cannot write everything to Kafka at {}", config.kafka.bootstrap_servers)),
+            )),
+            sent => sent,
+        }
     })
 }
 

@@ -17,7 +17,11 @@ use crate::{
 
 /// Makes the attempt; success only if the provider accepted it.
 pub(crate) fn run(command: TestCommand, global: &Global) -> Result<(), Failure> {
-    let config = Config::load(global.config.as_deref(), Scope::CHANNELS)?;
+    let scope = match command {
+        TestCommand::Email { .. } => Scope::EMAIL,
+        TestCommand::Slack { .. } => Scope::SLACK,
+    };
+    let config = Config::load(global.config.as_deref(), scope)?;
     let runtime = wiring::runtime()?;
     let answer = match command {
         TestCommand::Email { to } => runtime.block_on(test_email(&config, &to))?,

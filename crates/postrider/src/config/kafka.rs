@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use postrider_kafka::{KafkaSettings, doubled_properties, refused_properties, refused_together, unusable_properties};
 
-use super::section::Section;
+use super::{print::is_secret, section::Section};
 
 /// Properties that have a key of their own, and what to do instead. Those that the promises rest on are the kafka
 /// crate's to name.
@@ -38,7 +38,8 @@ struct Protocol {
     ssl: bool,
 }
 
-pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
+/// With `secrets` false none is read, for whoever has nothing to do with Kafka.
+pub(super) fn read(section: Section<'_>, secrets: bool) -> Option<KafkaSettings> {
     let bootstrap_servers = section.text("bootstrap_servers");
     if let Some(servers) = &bootstrap_servers {
         check_servers(&section, servers);
@@ -46,13 +47,11 @@ pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
     let noted = section.noted();
     let protocol = section.choice("security_protocol", PROTOCOLS);
     let mut properties = BTreeMap::new();
-    if let Some(protocol) = protocol {
-        properties.insert("security.protocol".to_owned(), protocol.name.to_owned());
-        read_sasl(&section, protocol.sasl, &mut properties);
-        read_ssl(&section, protocol.ssl, &mut properties);
-    }
+    properties.extend(protocol.map(|protocol| ("security.protocol".to_owned(), protocol.name.to_owned())));
+    read_sasl(&section, protocol.map(|protocol| protocol.sasl), secrets, &mut properties);
+    read_ssl(&section, protocol.map(|protocol| protocol.ssl), secrets, &mut properties);
     let extra = section.section("properties");
-    let written: BTreeMap<_, _> = extra.flat_texts().into_iter().collect();
+    let written = with_secrets_from_files(&extra, extra.flat_texts().into_iter().collect(), secrets);
     let refused = refused_properties(&written);
     let unusable = unusable_properties(&written);
     for name in written.keys() {
@@ -74,7 +73,7 @@ pub(super) fn read(section: Section<'_>) -> Option<KafkaSettings> {
     check_group(&extra, &properties);
     extra.finish();
     let settings = KafkaSettings { bootstrap_servers: bootstrap_servers.clone().unwrap_or_default(), properties };
-    if section.noted() == noted {
+    if secrets && section.noted() == noted {
         for words in refused_together(&settings) {
             section.problem_here(format_args!("librdkafka makes no client of these settings: {words}"));
         }
@@ -97,17 +96,45 @@ fn check_servers(section: &Section<'_>, servers: &str) {
     }
 }
 
-fn read_sasl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String, String>) {
+/// A property that is a secret may come from a file, as every secret: `"ssl.key.password_file"`. From the environment, where
+/// every `_` is a dot, its name ends with `.file`.
+fn with_secrets_from_files(
+    extra: &Section<'_>,
+    written: BTreeMap<String, String>,
+    read: bool,
+) -> BTreeMap<String, String> {
+    let secret = |name: &str| {
+        let base = name.strip_suffix("_file").or_else(|| name.strip_suffix(".file"));
+        base.filter(|base| is_secret(base)).map(str::to_owned)
+    };
+    let mut properties = BTreeMap::new();
+    for (name, text) in &written {
+        match secret(name) {
+            None => drop(properties.insert(name.clone(), text.clone())),
+            Some(base) if written.contains_key(&base) => {
+                extra.problem(&base, format_args!("is given twice, also as {name}: keep one"));
+            }
+            Some(_) if !read => {}
+            Some(base) => {
+                let found = extra.secret_in_file(name, text);
+                properties.extend(found.map(|secret| (base, secret.reveal().to_owned())));
+            }
+        }
+    }
+    properties
+}
+
+/// `used`: whether the protocol asks for it; none if that is wrong itself.
+fn read_sasl(section: &Section<'_>, used: Option<bool>, secrets: bool, properties: &mut BTreeMap<String, String>) {
     let mechanism = section.choice("sasl_mechanism", MECHANISMS);
     let username = section.text("sasl_username");
-    // Every subcommand that reads [kafka] talks to Kafka, so this secret is always needed.
-    let password = section.secret("sasl_password", true);
+    let password = section.secret("sasl_password", secrets);
     for key in ["sasl_mechanism", "sasl_username", "sasl_password"] {
         let given = if key == "sasl_password" { section.has_secret(key) } else { section.has(key) };
-        if used && !given {
+        if used == Some(true) && !given {
             section.problem(key, "is missing: security_protocol asks for SASL");
         }
-        if !used && given {
+        if used == Some(false) && given {
             section.problem(key, "has no use without SASL: set security_protocol to sasl_ssl, or remove it");
         }
     }
@@ -119,16 +146,20 @@ fn read_sasl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String
     properties.extend(entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
 }
 
-fn read_ssl(section: &Section<'_>, used: bool, properties: &mut BTreeMap<String, String>) {
+fn read_ssl(section: &Section<'_>, used: Option<bool>, secrets: bool, properties: &mut BTreeMap<String, String>) {
     for (key, name) in [
         ("ssl_ca_file", "ssl.ca.location"),
         ("ssl_certificate_file", "ssl.certificate.location"),
         ("ssl_key_file", "ssl.key.location"),
     ] {
-        if section.has(key) && !used {
+        if section.has(key) && used == Some(false) {
             section.problem(key, "has no use without TLS: set security_protocol to ssl or sasl_ssl, or remove it");
         }
-        let path = if key == "ssl_key_file" { section.readable_file(key) } else { section.certificate_file(key) };
+        let path = match key {
+            "ssl_key_file" if !secrets => section.text(key).map(Into::into),
+            "ssl_key_file" => section.readable_file(key),
+            _ => section.certificate_file(key),
+        };
         if let Some(path) = path {
             properties.insert(name.to_owned(), path.display().to_string());
         }

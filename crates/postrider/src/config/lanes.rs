@@ -43,6 +43,13 @@ pub(super) fn read(lanes: &Section<'_>, layers: &Layers, email: bool, slack: boo
             ChannelName::Email => email,
             ChannelName::Slack => slack,
         };
+        if is_default && lane.channel.as_str() != name {
+            lanes.problem(
+                &name,
+                format_args!("has the other channel: a lane called {name} has channel {name}; take another name"),
+            );
+            continue;
+        }
         let taken = found.iter().find(|other| other.channel == lane.channel);
         match taken {
             Some(other) if written => lanes.problem(

@@ -6,8 +6,13 @@ use super::Layers;
 
 /// The end of the path of every key that holds a secret (not of its `_file` form), every `_` a dot: properties of
 /// librdkafka come with dots from a file and with underscores from the environment.
-const SECRET_KEYS: [&str; 8] =
-    ["password", "token", "secret", "webhook.url", "key", "key.pem", "jaas.config", "oauthbearer.config"];
+const SECRET_KEYS: [&str; 9] =
+    ["password", "passphrase", "token", "secret", "webhook.url", "key", "key.pem", "jaas.config", "oauthbearer.config"];
+
+/// Whether a key holds a secret; `path` with dots.
+pub(super) fn is_secret(path: &str) -> bool {
+    SECRET_KEYS.iter().any(|secret| path.ends_with(secret))
+}
 
 /// As TOML that can be read back, but for the secrets.
 pub(crate) fn redacted_toml(layers: &Layers) -> anyhow::Result<String> {
@@ -29,7 +34,7 @@ fn redact(values: &mut Map<String, Value>, above: &str) {
         match value {
             Value::Null => {}
             // Also where a list or a table stands in a secret's place: what is wrong is no less secret.
-            _ if SECRET_KEYS.iter().any(|secret| path.ends_with(secret)) => *value = Value::from("***"),
+            _ if is_secret(&path) => *value = Value::from("***"),
             Value::Object(inner) => redact(inner, &path),
             Value::Array(items) => {
                 items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| redact(item, &path));

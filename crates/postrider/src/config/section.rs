@@ -211,7 +211,10 @@ impl<'a> Section<'a> {
 
     /// A file that can be read.
     pub(super) fn readable_file(&self, key: &str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.text(key)?);
+        self.readable(key, PathBuf::from(self.text(key)?))
+    }
+
+    fn readable(&self, key: &str, path: PathBuf) -> Option<PathBuf> {
         match fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(metadata) if metadata.is_file() => Some(path),
             Ok(_) => {
@@ -253,13 +256,14 @@ impl<'a> Section<'a> {
             }
             (Some(secret), None) => Some(Secret::new(secret)),
             (None, Some(_)) if !read => Some(Secret::new("")),
-            (None, Some(_)) => self.secret_in_file(&file_key),
+            (None, Some(path)) => self.secret_in_file(&file_key, path),
             (None, None) => None,
         }
     }
 
-    fn secret_in_file(&self, key: &str) -> Option<Secret> {
-        let path = self.readable_file(key)?;
+    /// The secret in the file that `key` names.
+    pub(super) fn secret_in_file(&self, key: &str, path: impl Into<PathBuf>) -> Option<Secret> {
+        let path = self.readable(key, path.into())?;
         let text = match fs::metadata(&path) {
             Ok(metadata) if metadata.len() > SECRET_BYTES_MAX => None,
             Ok(_) | Err(_) => fs::read_to_string(&path).ok(),

@@ -126,7 +126,45 @@ fn secrets_out_of_scope_are_not_read() {
         "[email]\nhost = 'localhost'\nfrom = 'a@example.com'\nusername = 'u'\npassword_file = 'does-not-exist'\n";
     let layers = Layers::of(Some(("test.toml", text)), std::iter::empty()).unwrap();
     assert!(Config::check(&layers, Scope::INGEST).is_ok());
-    assert!(Config::check(&layers, Scope::CHANNELS).is_err());
+    assert!(Config::check(&layers, Scope::LANES).is_err());
+}
+
+/// What never talks to Kafka needs none of its secrets, and a test of one channel none of the other's.
+#[test]
+fn a_command_needs_the_secrets_of_its_part_alone() {
+    let text = "[kafka]\nsecurity_protocol = 'sasl_plaintext'\nsasl_mechanism = 'PLAIN'\nsasl_username = 'u'\n\
+        sasl_password_file = 'no-kafka'\n[kafka.properties]\n'ssl.key.password_file' = 'no-kafka'\n\
+        [email]\nhost = 'localhost'\nfrom = 'a@example.com'\nusername = 'u'\npassword_file = 'no-email'\n\
+        [slack.destinations.ops]\nwebhook_url_file = 'no-slack'\n";
+    let layers = Layers::of(Some(("test.toml", text)), std::iter::empty()).unwrap();
+    for (scope, missed) in [
+        (Scope::NONE, &[][..]),
+        (Scope::KAFKA, &["no-kafka", "no-kafka"]),
+        (Scope::EMAIL, &["no-email"]),
+        (Scope::SLACK, &["no-slack"]),
+        (Scope::LANES, &["no-email", "no-kafka", "no-kafka", "no-slack"]),
+    ] {
+        let problems = Config::check(&layers, scope).map(|_| Vec::new()).unwrap_or_else(|found| found.list().to_vec());
+        let mut found: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.split("cannot read ").nth(1).unwrap().split(':').next().unwrap())
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, missed, "{scope:?}: {problems:?}");
+    }
+}
+
+/// From a file `key_file`, from the environment the same with every dot an underscore.
+#[test]
+fn a_secret_property_comes_from_a_file_like_every_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    let text = format!("[kafka.properties]\n'ssl.key.password_file' = '{}'\n", path.display());
+    let variable = ("POSTRIDER__KAFKA__PROPERTIES__SSL_KEY_PASSWORD_FILE", path.to_str().unwrap());
+    for config in [load(&text, &[]), load("", &[variable])] {
+        assert_eq!(config.unwrap().kafka.properties["ssl.key.password"], "hunter2");
+    }
 }
 
 #[test]
@@ -163,13 +201,14 @@ fn print_shows_everything_but_secrets() {
 #[test]
 fn print_shows_no_secret_in_any_form() {
     let text = "[email]\npassword = ['hunter2']\n[slack.destinations.ops]\nwebhook_url = { a = 'hunter2' }\n\
-        [kafka.properties]\nsasl.jaas.config = 'hunter2'\nssl.key.pem = 'hunter2'\n";
+        [kafka.properties]\nsasl.jaas.config = 'hunter2'\nssl.key.pem = 'hunter2'\n\
+        'sasl.oauthbearer.assertion.private.key.passphrase' = 'hunter2'\n";
     let variables = ["SSL_KEY_PEM", "SASL_JAAS_CONFIG", "SASL_OAUTHBEARER_CONFIG", "SSL_KEYSTORE_PASSWORD"];
     let variables = variables.map(|name| (format!("POSTRIDER__KAFKA__PROPERTIES__{name}"), "hunter2".to_owned()));
     let layers = Layers::of(Some(("test.toml", text)), variables.into_iter()).unwrap();
     let toml = redacted_toml(&layers).unwrap();
     assert!(!toml.contains("hunter2"), "{toml}");
-    assert_eq!(toml.matches("***").count(), 8, "{toml}");
+    assert_eq!(toml.matches("***").count(), 9, "{toml}");
 }
 
 /// Active or shown as `# key = …`, every key and every table of the default file has a comment right above it.
@@ -220,7 +259,7 @@ fn dev_takes_over_names_but_nothing_that_points_outside() {
     let variables = [("POSTRIDER__EMAIL__HOST", "mail2.example.com"), ("POSTRIDER__RETRY__DELAY_MIN", "1s")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let layers = Layers::read_for_dev(Some(&file), variables.into_iter()).unwrap();
-    let config = Config::check(&layers, Scope::CHANNELS).unwrap();
+    let config = Config::check(&layers, Scope::LANES).unwrap();
     assert_eq!(config.kafka.bootstrap_servers, "localhost:9092", "the default; dev puts its own broker there");
     assert!(config.ingest.keys.is_empty());
     let email = config.email.unwrap();

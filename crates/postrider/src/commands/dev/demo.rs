@@ -18,6 +18,7 @@ use crate::{
     commands::send::{Client, problem},
     failure::Failure,
     output::{Table, print},
+    signals::Shutdown,
 };
 
 use super::{house::House, samples};
@@ -40,8 +41,8 @@ struct Summary {
 }
 
 /// Success only if every delivery ended `delivered`.
-pub(super) async fn run(house: &House, count: u32, json: bool) -> Result<(), Failure> {
-    let summary = play(house, count).await?;
+pub(super) async fn run(house: &House, count: u32, json: bool, shutdown: Shutdown) -> Result<(), Failure> {
+    let summary = play(house, count, shutdown).await?;
     summary.print(json)?;
     let delivered = summary.outcomes.get(Outcome::Delivered.as_str()).copied().unwrap_or_default();
     if delivered == summary.deliveries {
@@ -50,11 +51,11 @@ pub(super) async fn run(house: &House, count: u32, json: bool) -> Result<(), Fai
     Err(Failure::Failed(anyhow::anyhow!("{delivered} of {} deliveries were delivered", summary.deliveries)))
 }
 
-async fn play(house: &House, count: u32) -> anyhow::Result<Summary> {
+async fn play(house: &House, count: u32, shutdown: Shutdown) -> anyhow::Result<Summary> {
     let destination = house.config.slack.iter().flat_map(|slack| &slack.destinations).next();
     let destination = destination.map_or("ops", |destination| destination.name.as_str());
     let url = Url::parse(&format!("http://{}/", house.ingest.address())).context("the HTTP API has no URL")?;
-    let client = Arc::new(Client::new(url, None)?);
+    let client = Arc::new(Client::new(url, None, shutdown)?);
     let run = uuid::Uuid::now_v7().simple().to_string();
     house.ready().await?;
     let started = Instant::now();

@@ -7,6 +7,8 @@ use postrider_domain::Secret;
 use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
 use serde_json::Value;
 
+use crate::signals::Shutdown;
+
 /// One request, answer included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long 429, 503 and a missing server are waited out.
@@ -15,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(1);
 /// The longest single wait, whatever Retry-After says.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a connection is kept for the next request: less than the API waits for one, or the request would meet its end.
+const KEEP: Duration = Duration::from_secs(5);
 
 /// Talks to one HTTP API.
 pub(crate) struct Client {
@@ -22,6 +26,7 @@ pub(crate) struct Client {
     base: Url,
     key: Option<Secret>,
     patience: Duration,
+    shutdown: Shutdown,
 }
 
 /// What the API said in the end.
@@ -41,20 +46,30 @@ impl Reply {
 }
 
 impl Client {
-    /// `base` ends with a slash.
-    pub(crate) fn new(base: Url, key: Option<Secret>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).no_proxy().build();
-        Ok(Self { http: http.context("cannot set up the HTTP client")?, base, key, patience: PATIENCE })
+    /// `base` ends with a slash. After a shutdown is requested, nothing is sent again and nothing waited for but an answer.
+    pub(crate) fn new(base: Url, key: Option<Secret>, shutdown: Shutdown) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).pool_idle_timeout(KEEP).no_proxy().build();
+        Ok(Self { http: http.context("cannot set up the HTTP client")?, base, key, patience: PATIENCE, shutdown })
     }
 
     /// One that takes the first answer for the last.
     #[cfg(test)]
     pub(super) fn impatient(base: &str) -> Self {
-        Self { patience: Duration::ZERO, ..Self::new(Url::parse(base).unwrap(), None).unwrap() }
+        Self { patience: Duration::ZERO, ..Self::new(Url::parse(base).unwrap(), None, Shutdown::never()).unwrap() }
+    }
+
+    /// Whether it was asked to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.shutdown.is_requested()
+    }
+
+    /// Resolves when it is asked to stop.
+    pub(super) async fn stopping(&self) {
+        self.shutdown.requested().await;
     }
 
     /// Posts until there is an answer other than "come again", for a minute at most. The body carries its keys, so that
-    /// repeating it is safe.
+    /// repeating it is safe, also where an answer was lost.
     pub(crate) async fn post(&self, path: &str, media_type: &str, body: Vec<u8>) -> anyhow::Result<Reply> {
         let url = self.base.join(path).context("cannot make the request's URL")?;
         let started = tokio::time::Instant::now();
@@ -64,8 +79,8 @@ impl Client {
             let answer = self.post_once(url.clone(), media_type, body.clone()).await;
             let hint = match &answer {
                 Ok(response) if is_come_again(response.status()) => retry_after(response),
-                Err(error) if error.is_connect() => None,
-                Ok(_) | Err(_) => return self.read(answer).await,
+                Err(_) => None,
+                Ok(_) => return self.read(answer).await,
             };
             wait = (wait * 2).max(hint.unwrap_or_default()).min(WAIT_MAX);
             if started.elapsed() + wait > self.patience {
@@ -75,7 +90,10 @@ impl Client {
                 tracing::warn!(url = %self.base, "no answer that counts yet; trying for {} s", self.patience.as_secs());
                 told = true;
             }
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = self.stopping() => return self.read(answer).await,
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 

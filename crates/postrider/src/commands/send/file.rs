@@ -1,27 +1,22 @@
 //! A file of notifications: NDJSON, in batches, with a progress bar.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 use crate::{cli::SendArgs, failure::Failure, output};
 
-use super::client::{Client, problem};
+use super::{
+    client::{Client, problem},
+    lines::{Event, event, lines, open},
+};
 
 /// Events of one request; the API takes a thousand.
 const BATCH_LINES: usize = 500;
 /// Bytes after which a batch is sent; one line may be larger than that.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// Bytes of one line: more than the API's largest body.
-const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How often an event that was told "come again" inside a batch is sent again, and how long before.
 const ROUNDS_MAX: usize = 60;
 const ROUND_WAIT: Duration = Duration::from_secs(1);
@@ -46,13 +41,6 @@ struct Failed {
 struct Line {
     number: u64,
     event: Event,
-}
-
-/// An event as it is sent.
-#[derive(Debug, PartialEq, Eq)]
-struct Event {
-    key: String,
-    body: Vec<u8>,
 }
 
 impl Line {
@@ -82,15 +70,24 @@ pub(super) async fn send_lines(
     args: &SendArgs,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
-    let (mut reader, size) = open(path).map_err(Failure::Usage)?;
+    let (reader, size) = open(path).map_err(Failure::Usage)?;
+    let mut lines = lines(reader);
     let progress = progress(size);
-    let (mut batch, mut bytes, mut number) = (Vec::new(), 0, 0);
+    let (mut batch, mut bytes, mut number, mut stopped) = (Vec::new(), 0, 0, false);
     loop {
-        let mut text = Vec::new();
-        let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut text).context("cannot read the file")?;
-        if read > 0 {
+        let next = tokio::select! {
+            biased;
+            () = client.stopping() => {
+                stopped = true;
+                None
+            }
+            line = lines.recv() => line,
+        };
+        let is_last = next.is_none();
+        if let Some(text) = next {
+            let text = text.context("cannot read the file")?;
             number += 1;
-            progress.inc(read as u64);
+            progress.inc(text.len() as u64);
             match event(&text, args) {
                 Ok(Some(event)) => {
                     bytes += event.body.len();
@@ -100,7 +97,7 @@ pub(super) async fn send_lines(
                 Err(problem) => tally.rejected.push(Failed { line: number, event_key: None, problem }),
             }
         }
-        if !batch.is_empty() && (read == 0 || batch.len() == BATCH_LINES || bytes >= BATCH_BYTES) {
+        if !batch.is_empty() && (is_last || batch.len() == BATCH_LINES || bytes >= BATCH_BYTES) {
             let first = batch.first().map_or(number, |line| line.number);
             if let Err(error) = send_batch(client, std::mem::take(&mut batch), tally).await {
                 progress.finish_and_clear();
@@ -111,22 +108,18 @@ pub(super) async fn send_lines(
             bytes = 0;
             progress.set_message(format!("{} accepted", tally.accepted));
         }
-        if read == 0 {
+        if is_last {
             break;
         }
     }
     progress.finish_and_clear();
-    Ok(())
-}
-
-fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
-    if path == Path::new("-") {
-        return Ok((Box::new(BufReader::new(io::stdin())), None));
+    if stopped {
+        return Err(Failure::Failed(anyhow::anyhow!(
+            "stopped by a signal: every line up to {number} has its answer, no line behind it was sent; send the rest from line {} on",
+            number + 1
+        )));
     }
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let metadata = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
-    anyhow::ensure!(!metadata.is_dir(), "{} is a directory: give a file of notifications, one a line", path.display());
-    Ok((Box::new(BufReader::new(file)), Some(metadata.len())))
+    Ok(())
 }
 
 /// Hidden by itself where stderr is no terminal.
@@ -134,40 +127,6 @@ fn progress(size: Option<u64>) -> ProgressBar {
     let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     let template = "{bar:30} {bytes}/{total_bytes} {elapsed} {msg}";
     bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// The event of a line, with a key and a type; none for a blank line. What is there stays as it was written, so that
-/// the API sees every mistake.
-fn event(line: &[u8], args: &SendArgs) -> Result<Option<Event>, String> {
-    let line = line.trim_ascii();
-    if line.is_empty() {
-        return Ok(None);
-    }
-    let value: &RawValue = serde_json::from_slice(line).map_err(|error| not_json(&error))?;
-    let Some(inside) = value.get().strip_prefix('{') else {
-        return Err("must be a JSON object, as for POST /v1/notifications".to_owned());
-    };
-    let names: HashMap<String, Option<&RawValue>> = serde_json::from_slice(line).map_err(|error| not_json(&error))?;
-    let mut event = "{".to_owned();
-    let mut key = uuid::Uuid::now_v7().to_string();
-    for (name, value) in [("event_key", key.clone()), ("type", args.event_type.clone())] {
-        match names.get(name) {
-            Some(None) => return Err(format!("{name} is null: leave it out, or give it a value")),
-            Some(Some(_)) => {}
-            None => event += &format!("{}:{},", json!(name), json!(value)),
-        }
-    }
-    // An object that was empty has no field that the last comma could stand before.
-    let event = if names.is_empty() { event.trim_end_matches(',') } else { &event };
-    let body = format!("{event}{inside}").into_bytes();
-    if let Some(Some(given)) = names.get("event_key") {
-        key = serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
-    }
-    Ok(Some(Event { key, body }))
-}
-
-fn not_json(error: &serde_json::Error) -> String {
-    format!("not JSON: column {}", error.column())
 }
 
 /// Sends a batch until each of its events has a final answer. One that is too large for the API goes in parts.
@@ -221,7 +180,7 @@ async fn send_part(
         for (line, result) in batch.into_iter().zip(results) {
             match result["status"].as_u64() {
                 Some(202) => tally.accepted += 1,
-                Some(429 | 503) if round < ROUNDS_MAX => again.push(line),
+                Some(429 | 503) if round < ROUNDS_MAX && !client.is_stopping() => again.push(line),
                 Some(429 | 503) => tally.unconfirmed.push(line.failed(item_problem(result))),
                 Some(_) | None => tally.rejected.push(line.failed(item_problem(result))),
             }
@@ -230,7 +189,10 @@ async fn send_part(
             return Ok(None);
         }
         batch = again;
-        tokio::time::sleep(ROUND_WAIT).await;
+        tokio::select! {
+            () = client.stopping() => {}
+            () = tokio::time::sleep(ROUND_WAIT) => {}
+        }
     }
     Ok(None)
 }
@@ -263,42 +225,4 @@ pub(super) fn summary(tally: &Tally) -> Value {
         list.iter().map(line).collect()
     };
     json!({ "accepted": tally.accepted, "rejected": lines(&tally.rejected), "unconfirmed": lines(&tally.unconfirmed) })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    fn event_of(line: &str) -> Result<Option<String>, String> {
-        let Command::Send(args) = Cli::parse_from(["postrider", "send", "--file", "-", "--type", "t"]).command else {
-            panic!("send is send")
-        };
-        event(line.as_bytes(), &args).map(|event| {
-            event.map(|event| {
-                let body = String::from_utf8(event.body).unwrap();
-                assert!(body.contains(&format!("\"event_key\":\"{}\"", event.key)), "{} is not in {body}", event.key);
-                body
-            })
-        })
-    }
-
-    #[test]
-    fn what_is_missing_is_added_and_the_rest_stays_as_it_was_written() {
-        let given = r#"{"event_key":"k","type":"x","slack":{"n":1.50},"slack":{}}"#;
-        assert_eq!(event_of(&format!(" {given} \r\n")).unwrap().as_deref(), Some(given));
-        for (line, end) in [("{}", "\"type\":\"t\"}"), ("{ \"a\": 1 }", "\"type\":\"t\", \"a\": 1 }")] {
-            let event = event_of(line).unwrap().unwrap();
-            assert!(event.starts_with("{\"event_key\":\"") && event.ends_with(end), "{event}");
-            serde_json::from_str::<Value>(&event).unwrap();
-        }
-        assert_eq!(event_of("  \n"), Ok(None));
-        for (line, problem) in
-            [("{", "not JSON"), ("[]", "object"), ("null", "object"), ("{\"event_key\":null}", "null")]
-        {
-            assert!(event_of(line).unwrap_err().contains(problem), "{line}");
-        }
-    }
 }

@@ -13,6 +13,10 @@ use crate::cli::{Cli, Command};
 
 /// Reads one request after the other and gives each the same answer, then closes; an empty one is none at all.
 fn api(answer: &'static str) -> String {
+    api_of(move || answer.to_owned())
+}
+
+fn api_of(mut answer: impl FnMut() -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -25,7 +29,7 @@ fn api(answer: &'static str) -> String {
                 line.clear();
             }
             std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).unwrap();
-            reader.into_inner().write_all(answer.as_bytes()).unwrap();
+            reader.into_inner().write_all(answer().as_bytes()).unwrap();
         }
     });
     url
@@ -96,5 +100,51 @@ async fn lines_that_are_not_accepted_for_certain_name_their_keys() {
         assert!(keys.len() == 2 && keys[0] == "k1" && keys[1].len() == 36, "{summary}");
         assert!(unconfirmed.iter().all(|line| line["problem"].as_str().unwrap().contains(problem)), "{summary}");
         assert_eq!(summary["rejected"][0]["event_key"], serde_json::Value::Null);
+    }
+}
+
+fn accepted(count: usize) -> String {
+    let results = vec![r#"{"status":202}"#; count].join(",");
+    format!("HTTP/1.1 202 Accepted\r\nconnection: close\r\n\r\n{{\"results\":[{results}]}}")
+}
+
+/// The API may close a kept connection just when the next request goes out; the same event again is safe.
+#[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again() {
+    postrider_channels::slack::install_crypto();
+    let mut answers = vec![accepted(1), String::new()];
+    let url = api_of(move || answers.pop().unwrap());
+    let client = Client::new(Url::parse(&url).unwrap(), None, Shutdown::never()).unwrap();
+    single::send(&client, &serde_json::json!({ "event_key": "k" }), &args(&["--json"])).await.unwrap();
+}
+
+/// What was sent has its answer, what was not is said, and nobody waits for Kafka any longer.
+#[tokio::test]
+async fn whoever_stops_it_knows_how_far_it_came() {
+    postrider_channels::slack::install_crypto();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.ndjson");
+    fs::write(&path, "{}\n".repeat(700)).unwrap();
+    let args = args(&["--file", path.to_str().unwrap()]);
+    for (answer, counts, words) in [
+        (
+            accepted(500),
+            (500, 0),
+            "every line up to 500 has its answer, no line behind it was sent; send the rest from line 501",
+        ),
+        (UNAVAILABLE.to_owned(), (0, 500), "stopped in the batch from line 1 on"),
+    ] {
+        let (signal, shutdown) = Shutdown::by_hand();
+        let url = api_of(move || {
+            signal.send_replace(true);
+            answer.clone()
+        });
+        let client = Client::new(Url::parse(&url).unwrap(), None, shutdown).unwrap();
+        let mut tally = file::Tally::default();
+        let said = said(file::send_lines(&client, &path, &args, &mut tally).await);
+        assert!(said.contains(words), "{said}");
+        let summary = file::summary(&tally);
+        let unconfirmed = summary["unconfirmed"].as_array().unwrap().len();
+        assert_eq!((summary["accepted"].as_u64().unwrap(), unconfirmed), counts);
     }
 }
