@@ -74,4 +74,31 @@ fn partitions_added_to_the_events_topic_stop_the_lane() {
     check_not_ready(&processor);
     let (status, _) = processor.terminate(LONG);
     assert!(status.success(), "{status}");
+    let applied = world.run(&["topics", "apply"]);
+    let said = String::from_utf8_lossy(&applied.stderr);
+    assert!(applied.status.code() == Some(1) && said.contains("has 1 partitions, its events topic has 2"), "{said}");
+}
+
+/// Processes that were started before and after it would reckon with different numbers and hand each other records for
+/// ever: those from before end, and what they left is delivered by whoever reckons with the new one.
+#[test]
+fn partitions_added_under_a_running_lane_end_it() {
+    let mut world = World::new("grows", Settings { partitions: 2, ..Settings::default() });
+    let events = |range: std::ops::Range<usize>| -> Vec<Notification> {
+        range.map(|number| mail(&format!("order-{number}"), &[&format!("user{number}@example.com")])).collect()
+    };
+    let mut before = world.processor();
+    for topic in [world.topic.clone(), format!("{}.email.ledger", world.topic)] {
+        let grow = ["--alter", "--topic", &topic, "--partitions", "3"];
+        world.kafka.tool("org.apache.kafka.tools.TopicCommand", &grow).expect("Kafka adds a partition");
+    }
+    world.produce(&events(0..30)); // by a client that has not noticed
+    assert_eq!(before.wait(LONG).code(), Some(1));
+    let log = before.logs().text();
+    assert!(log.contains("had 2 partitions when it began, now it has 3; start all its processes again"), "{log}");
+    world.settings.partitions = 3;
+    let _after = world.processor();
+    world.produce(&events(30..60));
+    world.settled("email");
+    assert_eq!(world.smtp.count(), 60, "each was delivered, once");
 }

@@ -126,6 +126,16 @@ impl Outlet {
         self.shared.answers.load(Ordering::Acquire) && !self.is_down()
     }
 
+    /// How many partitions the topic had when the cluster was last asked, which is every few seconds once somebody wants to
+    /// know. Never waits; none: unknown, or no such topic.
+    pub(crate) fn last_partitions(&self, topic: &str) -> Option<i32> {
+        let known = self.shared.known_partitions(topic);
+        if known.is_none() {
+            self.shared.want_partitions(topic);
+        }
+        known
+    }
+
     /// How many partitions the topic has; none: unknown after `patience`, or no such topic.
     pub(crate) async fn partitions(&self, topic: &str, patience: Duration) -> Option<i32> {
         if let Some(count) = self.shared.known_partitions(topic) {

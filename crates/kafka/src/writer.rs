@@ -96,6 +96,12 @@ impl Writer {
         self.outlet.send(write, Reply::Event { token, events: self.events.clone() });
     }
 
+    /// How many partitions the topic had some seconds ago; none: not known. Never waits.
+    #[must_use]
+    pub fn last_partitions(&self, topic: &str) -> Option<i32> {
+        self.outlet.last_partitions(topic)
+    }
+
     /// Whether every broker is known to be away.
     #[must_use]
     pub fn is_down(&self) -> bool {

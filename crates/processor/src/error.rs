@@ -33,6 +33,19 @@ pub enum LaneError {
         /// Kafka's words.
         detail: String,
     },
+    /// Its events topic has another number of partitions than when it began.
+    #[error(
+        "lane {lane} stopped: the events topic had {before} partitions when it began, now it has {now}; start all its \
+         processes again, and see that its ledger has as many: `postrider topics check`"
+    )]
+    PartitionsChanged {
+        /// Which lane.
+        lane: String,
+        /// How many it reckoned with.
+        before: i32,
+        /// How many there are.
+        now: i32,
+    },
     /// A drain did not end in its time.
     #[error("lane {lane} could not let go within its drain timeout and 10 s; what was in flight may be sent again")]
     DrainTimeout {

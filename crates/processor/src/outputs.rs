@@ -29,6 +29,11 @@ impl Outputs {
         Self { writer, events: topics.events.clone(), ledger, dead, dead_max }
     }
 
+    /// How many partitions the events topic had some seconds ago, if that is known.
+    pub(crate) fn partitions(&self) -> Option<i32> {
+        self.writer.last_partitions(&self.events)
+    }
+
     /// Ends with a write event that carries the token.
     pub(crate) fn write(&self, token: u64, write: LaneWrite) {
         self.writer.write(token, self.encode(write));

@@ -55,6 +55,10 @@ pub(crate) struct Pipeline {
     /// How long a shutdown may take before what is left is given up.
     pub stop_within: Duration,
     pub stop_by: Option<BootTime>,
+    /// Of the events topic, when the lane began: what a key's partition is reckoned with.
+    pub partitions: i32,
+    /// What a drain ends with.
+    pub end: Result<(), LaneError>,
 }
 
 impl Pipeline {
@@ -90,7 +94,10 @@ impl Pipeline {
             Command::Release(partitions) => self.source.release(partitions),
             Command::Close => self.source.close(),
             Command::Report(report) => self.observer.report(&report),
-            Command::Done(result) => return Some(result.map_err(|stop| LaneError::stopped(&self.name, stop))),
+            Command::Done(result) => {
+                let end = std::mem::replace(&mut self.end, Ok(()));
+                return Some(result.map_err(|stop| LaneError::stopped(&self.name, stop)).and(end));
+            }
         }
         None
     }
@@ -98,10 +105,7 @@ impl Pipeline {
     /// What came in, as the lane's event; `None` where it concerns the shell alone.
     fn understand(&mut self, input: Input) -> Result<Option<Event>, LaneError> {
         Ok(match input {
-            Input::Stop => {
-                self.stop_by = Some(clock::boot().after(self.stop_within));
-                Some(Event::Stop)
-            }
+            Input::Stop => Some(self.stop()),
             Input::Ended(Ended::Begun { work }) => Some(Event::Begun { work }),
             Input::Ended(Ended::Answered { work, answer, took }) => {
                 if let Some(attempt) = self.attempts.finish(work) {
@@ -124,6 +128,12 @@ impl Pipeline {
         })
     }
 
+    /// Begins the drain that ends the lane.
+    fn stop(&mut self) -> Event {
+        self.stop_by.get_or_insert(clock::boot().after(self.stop_within));
+        Event::Stop
+    }
+
     fn tick(&mut self) -> Result<Option<Event>, LaneError> {
         const SHOW_EVERY: Duration = Duration::from_millis(250);
         let now = now();
@@ -135,6 +145,12 @@ impl Pipeline {
             let snapshot = self.lane.snapshot(now);
             self.gauges.show(&snapshot, now.wall);
             self.status.send_replace(status(&snapshot, self.joined));
+            // Processes that reckon with different numbers would hand each other records for ever.
+            let (before, found) = (self.partitions, self.outputs.partitions());
+            if let Some(now) = found.filter(|now| *now != before && self.stop_by.is_none()) {
+                self.end = Err(LaneError::PartitionsChanged { lane: self.name.clone(), before, now });
+                return Ok(Some(self.stop()));
+            }
         }
         Ok(Some(Event::Tick))
     }

@@ -178,6 +178,8 @@ fn build(
         shown_at: BootTime::default(),
         stop_within: settings.drain_timeout + Duration::from_secs(9),
         stop_by: None,
+        partitions,
+        end: Ok(()),
     })
 }
 

@@ -33,6 +33,14 @@ pub struct Problem {
     pub remedy: String,
 }
 
+impl Problem {
+    /// Whether [`apply`](super::apply) mends it.
+    #[must_use]
+    pub fn is_for_apply(&self) -> bool {
+        self.remedy == APPLY
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.topic, self.detail, self.remedy)

@@ -16,12 +16,12 @@ pub(crate) fn run(command: TopicsCommand, global: &Global) -> Result<(), Failure
     let config = Config::load(global.config.as_deref(), Scope::KAFKA)?;
     let runtime = wiring::runtime()?;
     match command {
-        TopicsCommand::Apply { dry_run, json } => Ok(runtime.block_on(apply(&config, dry_run, json))?),
+        TopicsCommand::Apply { dry_run, json } => runtime.block_on(apply(&config, dry_run, json)),
         TopicsCommand::Check { json } => runtime.block_on(check(&config, json)),
     }
 }
 
-async fn apply(config: &Config, dry_run: bool, json: bool) -> anyhow::Result<()> {
+async fn apply(config: &Config, dry_run: bool, json: bool) -> Result<(), Failure> {
     let changes = topics::apply(&config.kafka, &config.topic_plan(), dry_run)
         .await
         .with_context(|| format!("cannot apply the topics on {}", config.kafka.bootstrap_servers))?;
@@ -53,13 +53,29 @@ async fn apply(config: &Config, dry_run: bool, json: bool) -> anyhow::Result<()>
     if config.lanes.is_empty() {
         tracing::warn!("no channel is configured, so there is no lane and no ledger was planned");
     }
-    Ok(())
+    if dry_run { Ok(()) } else { nothing_left(config).await }
+}
+
+/// What cannot be changed, a number of partitions, is not left for the lanes to find out.
+async fn nothing_left(config: &Config) -> Result<(), Failure> {
+    let problems = look(config).await?;
+    // A broker shows a change some time after it was made, so what apply can mend is taken for mended.
+    let stays = |problem: &&Problem| problem.severity == Severity::Error && !problem.is_for_apply();
+    let left: Vec<_> = problems.iter().filter(stays).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let left: Vec<String> = left.into_iter().map(ToString::to_string).collect();
+    Err(Failure::Failed(anyhow::anyhow!("it cannot make the topics what they should be: {}", left.join("; and "))))
+}
+
+async fn look(config: &Config) -> anyhow::Result<Vec<Problem>> {
+    let problems = topics::check(&config.kafka, &config.topic_plan()).await;
+    problems.with_context(|| format!("cannot check the topics on {}", config.kafka.bootstrap_servers))
 }
 
 async fn check(config: &Config, json: bool) -> Result<(), Failure> {
-    let problems = topics::check(&config.kafka, &config.topic_plan())
-        .await
-        .with_context(|| format!("cannot check the topics on {}", config.kafka.bootstrap_servers))?;
+    let problems = look(config).await?;
     let mut table = Table::new(&["topic", "severity", "problem", "remedy"]);
     for Problem { topic, severity, detail, remedy } in &problems {
         table.row([topic.clone(), severity_name(*severity).to_owned(), detail.clone(), remedy.clone()]);
