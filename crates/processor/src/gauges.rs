@@ -1,6 +1,9 @@
 //! Shows a lane's state: gauges, and whether it is ready.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use postrider_domain::{
     LaneName,
@@ -54,8 +57,12 @@ impl Gauges {
     fn show_partition(&self, view: &PartitionView, now: Timestamp) {
         let labels = [self.lane.as_str(), &view.partition.to_string()];
         self.metrics.partition_stopped.with_label_values(&labels).set(i64::from(view.stopped));
-        let age = view.oldest_open.map(|appended_at| now.since(appended_at)).unwrap_or_default();
-        self.metrics.lag_seconds.with_label_values(&labels).set(age.as_secs_f64());
+        // Of what is not read yet, or no longer, nobody knows how old it is: no figure is better than 0.
+        let is_read = !view.stopped && view.paused != Some(PauseReason::Restoring);
+        match view.oldest_open.map(|appended_at| now.since(appended_at)).or(is_read.then(Duration::default)) {
+            Some(age) => self.metrics.lag_seconds.with_label_values(&labels).set(age.as_secs_f64()),
+            None => drop(self.metrics.lag_seconds.remove_label_values(&labels)),
+        }
         let Some(committed) = view.committed else { return };
         self.metrics.committed_offset.with_label_values(&labels).set(committed);
         let end = self.ends.get(&view.partition).copied().unwrap_or(committed);
@@ -93,4 +100,41 @@ pub(crate) fn status(snapshot: &Snapshot, joined: bool) -> LaneStatus {
 
 fn count(items: usize) -> i64 {
     i64::try_from(items).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use postrider_telemetry::Registry;
+
+    use super::*;
+
+    #[test]
+    fn the_age_of_what_is_not_read_is_not_said_to_be_nothing() {
+        let registry = Registry::new();
+        let metrics = DeliveryMetrics::register(&registry).unwrap();
+        let mut gauges = Gauges::new(LaneName::new("email"), metrics, Vec::new());
+        let view = |stopped, paused, oldest_open| PartitionView {
+            partition: 0,
+            committed: None,
+            oldest_open,
+            stopped,
+            refused: false,
+            paused,
+        };
+        let now = Timestamp(60_000);
+        for (view, shown) in [
+            (view(false, Some(PauseReason::Restoring), None), None),
+            (view(false, None, None), Some(0.0)),
+            (view(false, None, Some(Timestamp(0))), Some(60.0)),
+            (view(true, None, Some(Timestamp(0))), Some(60.0)),
+            (view(true, None, None), None),
+        ] {
+            let snapshot =
+                Snapshot { running: 0, ledger_keys: 0, partitions: vec![view], destinations_stopped: Vec::new() };
+            gauges.show(&snapshot, now);
+            let families = registry.gather();
+            let lag = families.iter().find(|family| family.name() == "postrider_lag_seconds");
+            assert_eq!(lag.map(|lag| lag.get_metric()[0].get_gauge().get_value()), shown, "{snapshot:?}");
+        }
+    }
 }
