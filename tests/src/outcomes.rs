@@ -51,8 +51,13 @@ impl World {
     #[must_use]
     #[track_caller]
     pub fn committed(&self, lane: &str) -> BTreeMap<i32, i64> {
-        let committed = self.kafka.committed(&self.group(lane), &self.topic).expect("Kafka answers");
-        committed.into_iter().map(|(partition, (position, _))| (partition, position)).collect()
+        let mut committed = None;
+        // A broker that has just come back does not know its groups yet.
+        wait_until("Kafka tells the commits", LONG, || {
+            committed = self.kafka.committed(&self.group(lane), &self.topic).ok();
+            committed.is_some()
+        });
+        committed.unwrap_or_default().into_iter().map(|(partition, (position, _))| (partition, position)).collect()
     }
 
     /// The end of each partition of the events topic.
@@ -80,8 +85,13 @@ impl World {
     #[must_use]
     #[track_caller]
     pub fn members(&self, lane: &str) -> usize {
-        let groups = self.consumer().fetch_group_list(Some(&self.group(lane)), Duration::from_secs(20));
-        groups.expect("Kafka answers").groups().iter().map(|group| group.members().len()).sum()
+        let (consumer, mut members) = (self.consumer(), None);
+        wait_until("Kafka tells the members", LONG, || {
+            let groups = consumer.fetch_group_list(Some(&self.group(lane)), Duration::from_secs(20)).ok();
+            members = groups.map(|groups| groups.groups().iter().map(|group| group.members().len()).sum());
+            members.is_some()
+        });
+        members.unwrap_or_default()
     }
 
     fn consumer(&self) -> BaseConsumer {

@@ -296,7 +296,7 @@ fn every_recipient_ends_in_its_own_way() {
 #[test]
 fn misplaced_old_and_hopeless_records() {
     let settings =
-        Settings { give_up_after: Duration::from_secs(2), slack: vec!["ops".to_owned()], ..Settings::default() };
+        Settings { give_up_after: Duration::from_secs(10), slack: vec!["ops".to_owned()], ..Settings::default() };
     let world = World::new("misplaced", settings);
     world.smtp.on(Stage::Mail).recipient(BOB).act(Act::reply("451 4.3.0 Never"));
     world.smtp.on(Stage::Rcpt).recipient(BOB).act(Act::reply("451 4.3.0 Never"));
@@ -307,9 +307,9 @@ fn misplaced_old_and_hopeless_records() {
     let mut old = record(&mail("old", &[ADA]), 4);
     old.headers.push((HEADER_APPENDED_AT.to_owned(), Some(b"1000".to_vec())));
     let hopeless = record(&mail("hopeless", &[BOB]), 4);
+    let processor = world.processor();
     world.produce_raw(&[wrong, keyless, right, old, hopeless]);
     world.produce(&[slack("for slack", &["ops"])]);
-    let processor = world.processor();
     wait_until("both misplaced records were noticed by both lanes", LONG, || {
         processor.metrics().count("records_misplaced_total", &[]) == 4
     });

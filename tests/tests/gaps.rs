@@ -143,6 +143,7 @@ fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads(
     kafka.kill(0).unwrap();
     kafka.cut_tail(0, &world.topic, 0, 6).unwrap();
     kafka.restart(0).unwrap();
+    kafka.wait_for_brokers(1).unwrap();
     send(&world, &keys.stops[10..20]); // offsets 6 to 15
     processor.signal(Signal::CONT);
     wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);

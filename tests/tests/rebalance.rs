@@ -60,7 +60,9 @@ fn unrecorded(world: &World, events: &[Notification]) -> BTreeSet<String> {
 #[test]
 fn a_process_joins_and_leaves_under_load_and_nothing_comes_twice() {
     const MAILS: usize = 3_000;
-    let settings = Settings { in_flight_max: 8, connections_max: 8, ..Settings::default() };
+    // Nobody freezes here: no lease runs out because the machine is slow.
+    let session_timeout = Duration::from_secs(45);
+    let settings = Settings { in_flight_max: 8, connections_max: 8, session_timeout, ..Settings::default() };
     let world = World::with(RealKafka::shared(), "join", settings, server_that_takes(Duration::from_millis(20)));
     let events = load(MAILS);
     world.produce(&events);
@@ -135,10 +137,11 @@ fn a_frozen_process_that_wakes_up_starts_nothing() {
 #[test]
 fn a_message_that_had_not_begun_before_the_freeze_is_never_sent() {
     const MAILS: usize = 4;
-    let settings = Settings { in_flight_max: 4, connections_max: 4, ..Settings::default() };
+    let session_timeout = Duration::from_secs(10);
+    let settings = Settings { in_flight_max: 4, connections_max: 4, session_timeout, ..Settings::default() };
     let world = World::new("frozen", settings);
     // Shorter than the session, so that the words are there before the other takes over.
-    world.smtp.on(Stage::Rcpt).times(4).act(Act::Delay(Duration::from_secs(3)));
+    world.smtp.on(Stage::Rcpt).times(4).act(Act::Delay(Duration::from_secs(8)));
     world.produce(&load(MAILS));
     let frozen = world.start(&["process"]);
     wait_until("all attempts are under way", LONG, || world.smtp.connections_made() == 4);

@@ -59,6 +59,8 @@ pub struct Lane {
     destinations: Vec<DestinationState>,
     /// Writes without an acknowledgement, oldest first: tokens only grow.
     writes: BTreeMap<u64, PendingWrite>,
+    /// How many of them are receipts.
+    receipts_awaited: usize,
     /// How many of them Kafka has timed out on at least once.
     writes_overdue: usize,
     /// Those that are produced again with the next tick.
@@ -90,6 +92,7 @@ impl Lane {
             timers: BTreeSet::new(),
             destinations,
             writes: BTreeMap::new(),
+            receipts_awaited: 0,
             writes_overdue: 0,
             writes_timed_out: Vec::new(),
             letters: Letters::default(),

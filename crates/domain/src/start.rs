@@ -63,6 +63,11 @@ pub enum Gap {
     },
     /// The lane has a past, but neither a committed offset nor a progress record.
     CommitMissing,
+    /// The lane itself committed, but its ledger holds nothing: it was lost or made anew, and with it the receipts.
+    LedgerMissing {
+        /// Where the commit stands.
+        committed: i64,
+    },
     /// The position lies behind the topic's end: the topic was made anew or truncated.
     BeyondEnd {
         /// Where the lane should go on.
@@ -101,7 +106,7 @@ impl Gap {
     pub fn cut_at(self) -> Option<i64> {
         match self {
             Self::BeyondEnd { position, .. } | Self::Regrown { position, .. } => Some(position),
-            Self::Vanished { .. } | Self::CommitMoved { .. } | Self::CommitMissing => None,
+            Self::Vanished { .. } | Self::CommitMoved { .. } | Self::CommitMissing | Self::LedgerMissing { .. } => None,
         }
     }
 
@@ -111,7 +116,7 @@ impl Gap {
     pub fn accept_at(self, low: i64) -> i64 {
         match self {
             Self::Vanished { to, .. } => to.max(low),
-            Self::CommitMoved { committed, .. } => committed.max(low),
+            Self::CommitMoved { committed, .. } | Self::LedgerMissing { committed } => committed.max(low),
             Self::CommitMissing | Self::BeyondEnd { .. } | Self::Regrown { .. } => low,
         }
     }
@@ -132,6 +137,12 @@ impl fmt::Display for Gap {
             Self::CommitMissing => f.write_str(
                 "the committed offset and the progress record are both missing, although the ledger has a past",
             ),
+            Self::LedgerMissing { committed } => {
+                write!(
+                    f,
+                    "the lane committed {committed} itself, but its ledger holds nothing: it was lost or made anew, and what was sent from there on would be sent again"
+                )
+            }
             Self::BeyondEnd { position, end } => {
                 write!(
                     f,
@@ -173,6 +184,10 @@ pub fn resolve(positions: &Positions, past: Past, start: StartFrom) -> Result<i6
 fn candidate(positions: &Positions, progress: Option<i64>, start: StartFrom) -> Result<i64, Gap> {
     let fresh = positions.ledger_high == 0;
     match (&positions.committed, progress) {
+        // No commit of ours is without a progress record before it.
+        (Some(committed), None) if fresh && committed.metadata == commit_metadata(committed.position) => {
+            Err(Gap::LedgerMissing { committed: committed.position })
+        }
         (Some(committed), _) if committed.metadata == commit_metadata(committed.position) => Ok(committed.position),
         (Some(committed), Some(progress)) if committed.position <= progress => Ok(committed.position),
         (Some(committed), None) if fresh && committed.position <= positions.low => Ok(positions.low),
@@ -244,6 +259,16 @@ mod tests {
         check(ours(101), Some(101), None, Err(Gap::BeyondEnd { position: 101, end: 100 }));
         let past = Positions { committed: None, low: 10, high: 100, ledger_high: 7 };
         assert_eq!(resolve(&past, NOTHING, StartFrom::Earliest), Err(Gap::CommitMissing));
+    }
+
+    /// With the receipts gone, reading on would send again what was sent above the commit.
+    #[test]
+    fn a_ledger_that_was_lost_is_a_gap_and_accepted_where_the_commit_stands() {
+        check(ours(50), None, None, Err(Gap::LedgerMissing { committed: 50 }));
+        check(ours(50), None, Some(50), Ok(50));
+        assert_eq!(Gap::LedgerMissing { committed: 50 }.accept_at(10), 50);
+        let written = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 1 };
+        assert_eq!(resolve(&written, NOTHING, StartFrom::Earliest), Ok(50), "all of it was older than the window");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
 
@@ -57,7 +58,9 @@ impl Place {
     fn service(&self, name: &str) -> Service {
         let mut command = self.command(&["--log-format", "json", name]);
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, log) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Service { child, log, said: String::new() }
     }
 }
@@ -65,7 +68,7 @@ impl Place {
 /// A running `ingest` or `process`, killed when the test ends in any way.
 struct Service {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<String>,
     said: String,
 }
 
@@ -73,9 +76,10 @@ impl Service {
     /// Reads its log up to the line with that message.
     fn wait_for(&mut self, message: &str) -> Value {
         loop {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "no {message:?} in {}", self.said);
+            let line =
+                self.log.recv_timeout(LONG).unwrap_or_else(|end| panic!("{end}: no {message:?} in {}", self.said));
             self.said += &line;
+            self.said.push('\n');
             let fields: Value = serde_json::from_str(&line).unwrap_or_default();
             if fields["message"] == message {
                 return fields;

@@ -110,6 +110,9 @@ async fn run(
     let attempt = AssertUnwindSafe(channel.attempt(&delivery, &permit)).catch_unwind();
     let answer = match timeout(channel.attempt_deadline() + GRACE, attempt).await {
         Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) if permit.begun() => {
+            Answer::Unknown { failure: Failure::new(Reason::Bug, "the attempt panicked after it had begun to write") }
+        }
         Ok(Err(_panic)) => Answer::Permanent { failure: Failure::new(Reason::Bug, "the attempt panicked") },
         Err(_) if permit.begun() => {
             Answer::Unknown { failure: Failure::new(Reason::LostReply, "no answer within the attempt's deadline") }
@@ -131,12 +134,16 @@ mod tests {
 
     use super::*;
 
-    /// Shows its permit and then waits for ever, as for a connection that never gets free.
+    /// Shows its permit and then waits for ever, as for a connection that never gets free; or panics, before or after it
+    /// has begun to write.
     #[derive(Debug)]
-    struct Waiting(UnboundedSender<Permit>);
+    enum Odd {
+        Waits(UnboundedSender<Permit>),
+        Panics { begun: bool },
+    }
 
     #[async_trait::async_trait]
-    impl Channel for Waiting {
+    impl Channel for Odd {
         fn name(&self) -> ChannelName {
             ChannelName::Email
         }
@@ -150,7 +157,10 @@ mod tests {
         }
 
         async fn attempt(&self, _: &Delivery, permit: &Permit) -> Answer {
-            self.0.send(permit.clone()).unwrap();
+            match self {
+                Self::Waits(asked) => asked.send(permit.clone()).unwrap(),
+                Self::Panics { begun } => panic!("begun: {}", *begun && permit.begin()),
+            }
             std::future::pending().await
         }
     }
@@ -183,11 +193,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_outlives_its_lane_sends_nothing() {
         let (asked, mut permits) = unbounded_channel();
-        let (mut attempts, _ended) = Attempts::new(Arc::new(Waiting(asked)));
+        let (mut attempts, _ended) = Attempts::new(Arc::new(Odd::Waits(asked)));
         attempts.start(attempt(), Permit::always());
         let permit = permits.recv().await.unwrap();
         drop(attempts);
         assert!(!permit.begin());
         assert!(permits.recv().await.is_none(), "its task has ended, and the connection it held with it");
+    }
+
+    /// What was handed over before a panic may have arrived: to say it had not would invite to send it again.
+    #[tokio::test]
+    async fn a_panic_is_the_end_before_the_message_was_begun_and_a_doubt_after() {
+        for begun in [false, true] {
+            let (mut attempts, mut ended) = Attempts::new(Arc::new(Odd::Panics { begun }));
+            attempts.start(attempt(), Permit::always());
+            let Some(Ended::Answered { answer, .. }) = ended.recv().await else { panic!("no answer") };
+            assert_eq!(matches!(answer, Answer::Unknown { .. }), begun, "{answer:?}");
+            assert_eq!(matches!(answer, Answer::Permanent { .. }), !begun, "{answer:?}");
+        }
     }
 }

@@ -126,8 +126,10 @@ impl Lane {
         }
     }
 
+    /// What runs, and beside it what has ended and waits for its receipt, is what a death can make come twice.
     pub(super) fn has_room(&self, destination: usize, now: Now) -> bool {
-        self.running < self.settings.in_flight_max && self.destinations[destination].takes_one(now.wall)
+        let most = self.settings.in_flight_max;
+        self.running < most && self.receipts_awaited < most && self.destinations[destination].takes_one(now.wall)
     }
 
     pub(super) fn try_start(&mut self, id: WorkId, destination: usize, now: Now) {

@@ -66,7 +66,8 @@ impl Lane {
         let accepted = self.partitions.iter().filter(|(_, partition)| partition.index.accepted.is_some());
         let accepted: Vec<i32> = accepted.map(|(number, _)| *number).collect();
         for number in accepted {
-            let has_finished = self.has_finished(number);
+            // A commit of before that landed later would take the next owner's back.
+            let has_finished = self.has_finished(number) && !self.is_committing(number);
             let Some(partition) = self.partitions.get_mut(&number) else { continue };
             match partition.phase {
                 Phase::Stopped if has_finished => {
@@ -134,7 +135,8 @@ impl Lane {
 
     pub(super) fn restored(&mut self, number: i32, epoch: u64, positions: &Positions, now: Now) {
         let start = self.settings.start;
-        let suspects = self.settings.in_flight_max;
+        // As many may have run as may have waited for their receipts.
+        let suspects = 2 * self.settings.in_flight_max;
         let Some(partition) = self.partitions.get_mut(&number).filter(|partition| partition.epoch == epoch) else {
             return;
         };

@@ -52,6 +52,13 @@ impl PendingWrite {
 }
 
 impl Lane {
+    /// Whose message has reached somebody, or nobody, while the ledger does not know it yet.
+    fn count_receipt(&mut self, purpose: Purpose, more: isize) {
+        if matches!(purpose, Purpose::Receipt { .. }) {
+            self.receipts_awaited = self.receipts_awaited.saturating_add_signed(more);
+        }
+    }
+
     pub(super) fn write(&mut self, partition: i32, write: Write, purpose: Purpose, now: Now) {
         let token = self.next_id();
         let epoch = self.partitions.get_mut(&partition).map_or(0, |held| {
@@ -60,6 +67,7 @@ impl Lane {
         });
         let pending = PendingWrite { since: now.boot, partition, epoch, purpose, write: write.clone(), overdue: false };
         self.writes.insert(token, pending);
+        self.count_receipt(purpose, 1);
         self.commands.push(Command::Write { token, write });
     }
 
@@ -90,6 +98,7 @@ impl Lane {
     fn take_write(&mut self, token: u64) -> Option<PendingWrite> {
         let pending = self.writes.remove(&token)?;
         self.writes_overdue -= usize::from(pending.overdue);
+        self.count_receipt(pending.purpose, -1);
         self.letters.is_gone(&pending.write);
         Some(pending)
     }

@@ -177,7 +177,7 @@ async fn alter_settings(
 /// Whether the topic's setting does at least what is wished: more room, longer retention and more safety stay.
 pub(super) fn is_satisfied(topic: &Topic, name: &str, wished: &str) -> bool {
     match name {
-        "retention.ms" | "max.message.bytes" | "min.insync.replicas" => {
+        "retention.ms" | "retention.bytes" | "max.message.bytes" | "min.insync.replicas" => {
             let wished = match wished.parse() {
                 Ok(-1) | Err(_) => i64::MAX,
                 Ok(number) => number,

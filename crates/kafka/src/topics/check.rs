@@ -131,6 +131,7 @@ fn severity(kind: TopicKind, setting: &str, topic: &Topic) -> Severity {
         (TopicKind::Events, "retention.ms") if topic.number(setting) < too_short => Severity::Error,
         (TopicKind::Events | TopicKind::Dead, "retention.ms") => Severity::Warning,
         (_, "retention.ms" | "cleanup.policy" | "message.timestamp.type" | "segment.ms") => Severity::Error,
+        (TopicKind::Ledger, "retention.bytes") => Severity::Error,
         (TopicKind::Ledger | TopicKind::Dead, "max.message.bytes") => Severity::Error,
         _ => Severity::Warning,
     }

@@ -125,13 +125,17 @@ impl TopicPlan {
 
 fn spec(name: String, kind: TopicKind, cleanup: &str, retention_ms: i64, max_bytes: u64) -> TopicSpec {
     let retention = if retention_ms == FOREVER { -1 } else { retention_ms };
-    let settings = BTreeMap::from([
+    let mut settings = BTreeMap::from([
         ("cleanup.policy", cleanup.to_owned()),
         ("max.message.bytes", max_bytes.to_string()),
         ("message.timestamp.type", "LogAppendTime".to_owned()),
         ("retention.ms", retention.to_string()),
         ("segment.ms", millis(HOUR).to_string()),
     ]);
+    if kind == TopicKind::Ledger {
+        // A limit of bytes, the broker's own by default, would take receipts before their time.
+        settings.insert("retention.bytes", "-1".to_owned());
+    }
     TopicSpec { name, kind, settings }
 }
 

@@ -100,11 +100,12 @@ async fn longer_and_larger_stays_what_breaks_a_promise_is_refused_and_mended() {
         )
         .unwrap();
     let ledger = plan.ledger_topic(&plan.lanes[0]);
-    kafka.create_topic(&ledger, 2, &[("cleanup.policy", "compact"), ("segment.bytes", "104857600")]).unwrap();
+    let by_hand = [("cleanup.policy", "compact"), ("segment.bytes", "104857600"), ("retention.bytes", "1000000")];
+    kafka.create_topic(&ledger, 2, &by_hand).unwrap();
     apply(&settings, &TopicPlan { lanes: vec![plan.lanes[1].clone()], ..plan.clone() }, false).await.unwrap();
 
     let refused = check_lane(&settings, &plan, &plan.lanes[0]).await.unwrap().refused;
-    for part in ["2 partitions", "cleanup.policy", "message.timestamp.type", "retention.ms"] {
+    for part in ["2 partitions", "cleanup.policy", "message.timestamp.type", "retention.ms", "retention.bytes"] {
         assert!(
             refused.iter().any(|problem| problem.topic == ledger && problem.detail.contains(part)),
             "{part}: {refused:?}"

@@ -70,6 +70,24 @@ fn an_accept_looks_again_and_goes_on_where_it_says() {
     assert!(lane.ledger_names().contains(&"forget control".to_owned()), "used once");
 }
 
+/// Landing later, when the partition may have gone on, it would take the next owner's back.
+#[test]
+fn an_accept_waits_for_the_commit_that_is_under_way() {
+    let mut lane = LaneUnderTest::reading();
+    lane.kafka_answers = false;
+    lane.advance(seconds(20));
+    lane.handle(Event::OutOfRange { partition: 0, position: 0, low: 5, end: 9 });
+    while !lane.writes.is_empty() {
+        lane.ack_next();
+    }
+    lane.take_said();
+    accept(&mut lane, 5);
+    assert!(lane.commit.is_some() && lane.take_said().is_empty());
+    lane.ack_commit();
+    lane.advance(seconds(1));
+    assert_eq!(lane.take_said(), ["forget 0", "restore 0"]);
+}
+
 #[test]
 fn an_accept_outside_the_topic_is_looked_at_once() {
     let mut lane = moved_forward();

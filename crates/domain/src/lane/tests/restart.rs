@@ -3,12 +3,12 @@
 use super::{
     harness::LaneUnderTest,
     words::{
-        Draft, delivered, hours, mail, minutes, misconfigured, permanent, seconds, slack, slack_settings, throttled,
-        transient, unknown,
+        Draft, delivered, hours, mail, mail_settings, minutes, misconfigured, permanent, seconds, slack,
+        slack_settings, throttled, transient, unknown,
     },
 };
 use crate::{
-    lane::{Event, Report},
+    lane::{Event, LaneSettings, Report},
     ledger::LedgerClass,
     limits,
 };
@@ -51,6 +51,18 @@ fn after_a_death_an_attempt_is_marked_before_it_begins() {
     next.advance(seconds(60));
     next.polled([mail(1, "b")]);
     assert_eq!(next.running(), ["b"], "what came after the death is not suspect");
+}
+
+/// As many as may have run, and as many as may have waited for their receipts.
+#[test]
+fn a_death_counts_all_that_may_come_twice_and_no_more() {
+    let lane = LaneUnderTest::reading_with(LaneSettings { in_flight_max: 3, ..mail_settings() });
+    let mut next = lane.successor();
+    for (offset, name) in (0..).zip(["a", "b", "c", "d", "e", "f", "g", "h"]) {
+        next.polled([mail(offset, name)]);
+        next.answer(name, delivered());
+    }
+    assert_eq!(ambiguous(&next), 6);
 }
 
 /// What the dead one may have sent is sent again once, however often this one tries.

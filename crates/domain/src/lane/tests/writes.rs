@@ -2,9 +2,9 @@
 
 use super::{
     harness::LaneUnderTest,
-    words::{delivered, mail, permanent, seconds},
+    words::{delivered, mail, mail_settings, permanent, seconds},
 };
-use crate::lane::{Event, PauseReason, WriteProblem};
+use crate::lane::{Event, LaneSettings, PauseReason, WriteProblem};
 
 #[test]
 fn the_dead_letter_comes_before_the_receipt_and_the_receipt_before_the_commit() {
@@ -48,6 +48,23 @@ fn a_write_that_times_out_is_produced_again_and_nothing_new_begins() {
     lane.ack_all();
     assert_eq!(lane.running(), ["b"]);
     assert_eq!(lane.settled, ["a@example.com delivered after 1"]);
+}
+
+/// Without an end of its own, a Kafka that acknowledges slowly would let a death make any number come twice.
+#[test]
+fn as_many_wait_for_their_receipts_as_may_run() {
+    let mut lane = LaneUnderTest::reading_with(LaneSettings { in_flight_max: 2, ..mail_settings() });
+    lane.kafka_answers = false;
+    lane.polled([mail(0, "a"), mail(1, "b"), mail(2, "c"), mail(3, "d")]);
+    lane.answer("a", delivered());
+    assert_eq!(lane.running(), ["b", "c"]);
+    lane.answer("b", delivered());
+    assert_eq!(lane.running(), ["c"], "two wait for their receipts");
+    lane.answer("c", delivered());
+    lane.ack_next();
+    assert_eq!(lane.running(), [""; 0], "two still do");
+    lane.ack_next();
+    assert_eq!(lane.running(), ["d"]);
 }
 
 #[test]
