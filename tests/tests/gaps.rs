@@ -151,7 +151,7 @@ fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads(
     assert_eq!(lines.len(), 1, "one loud line");
     let text = lines[0]["message"].as_str().expect("a message");
     assert!(
-        text.contains("position 10 although the topic holds 0 to 16")
+        text.contains("position 10 is gone although the topic holds 0 to 16")
             && text.contains("offsets accept --lane email --partition 0"),
         "{text}"
     );
@@ -167,7 +167,7 @@ fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads(
     let accept = ["offsets", "accept", "--lane", "email", "--partition", "0"];
     let plan = world.run(&accept);
     let said = String::from_utf8_lossy(&plan.stdout).into_owned();
-    assert!(said.contains("position 10 although the topic holds 0 to 16"), "{said}");
+    assert!(said.contains("position 10 is gone although the topic holds 0 to 16"), "{said}");
     assert!(plan.status.success() && said.contains("would go on at offset 0"), "{said}");
     let done = world.run(&[&accept[..], &["--execute"]].concat());
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -180,6 +180,58 @@ fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads(
     wait_until("the cut is behind it", LONG, || {
         String::from_utf8_lossy(&world.run(&accept).stdout).contains("no gap is to be seen")
     });
+}
+
+/// Filled beyond the position before anybody looks, the new topic gives librdkafka nothing to notice.
+#[test]
+fn a_topic_made_anew_under_a_reader_stops_it_and_is_then_read_from_its_beginning() {
+    let world = World::new("anew", Settings { partitions: 1, ..Settings::default() });
+    let keys: Vec<String> = (0..13).map(|n| format!("order-{n}")).collect();
+    let processor = world.processor();
+    send(&world, &keys[..5]);
+    world.settled("email");
+    let delete = ["--delete", "--topic", &world.topic];
+    world.kafka.tool("org.apache.kafka.tools.TopicCommand", &delete).expect("Kafka deletes the topic");
+    wait_until("the topic is made anew", LONG, || {
+        let applied = world.run(&["topics", "apply"]);
+        String::from_utf8_lossy(&applied.stdout).contains("create with 1 partitions")
+    });
+    send(&world, &keys[5..]);
+    wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);
+    let text = processor.logs().of("ERROR", "partition stopped")[0]["message"].as_str().unwrap().to_owned();
+    assert!(text.contains("is gone although the topic holds 0 to 8"), "{text}");
+    let done = world.run(&["offsets", "accept", "--lane", "email", "--partition", "0", "--execute"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    wait_until("everything has arrived", LONG, || keys.iter().all(|key| arrived(&world).contains_key(key)));
+    world.settled("email");
+    assert!(arrived(&world).values().all(|copies| *copies == 1), "{:?}", arrived(&world));
+}
+
+/// Without its receipts, what was sent above the commit would be sent again, and nobody would know why.
+#[test]
+fn a_ledger_made_anew_stops_the_partition_until_it_is_accepted() {
+    let world = World::new("receipts", Settings { partitions: 1, ..Settings::default() });
+    let keys: Vec<String> = (0..6).map(|n| format!("order-{n}")).collect();
+    let processor = world.processor();
+    send(&world, &keys);
+    world.settled("email");
+    let (status, _) = processor.terminate(LONG);
+    assert!(status.success(), "{status}");
+    let delete = ["--delete", "--topic", &format!("{}.email.ledger", world.topic)];
+    world.kafka.tool("org.apache.kafka.tools.TopicCommand", &delete).expect("Kafka deletes the topic");
+    wait_until("the ledger is made anew", LONG, || {
+        let applied = world.run(&["topics", "apply"]);
+        String::from_utf8_lossy(&applied.stdout).contains("create with 1 partitions")
+    });
+    let processor = world.start(&["process"]);
+    wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);
+    let text = processor.logs().of("ERROR", "partition stopped")[0]["message"].as_str().unwrap().to_owned();
+    assert!(text.contains("committed 6 itself, but its ledger holds nothing"), "{text}");
+    let done = world.run(&["offsets", "accept", "--lane", "email", "--partition", "0", "--execute"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    send(&world, &["order-6".to_owned()]);
+    world.settled("email");
+    assert_eq!(world.smtp.count(), 7);
 }
 
 /// Deletes the records of partition 0 below an offset, with Kafka's own tool.

@@ -22,6 +22,8 @@ pub struct Positions {
     pub high: i64,
     /// The end of the ledger partition; 0 means nothing was ever written to it.
     pub ledger_high: i64,
+    /// The first event that was appended for certain after the ledger's last progress was written; none: there is none.
+    pub after_progress: Option<i64>,
 }
 
 /// What the ledger says of where to go on.
@@ -75,8 +77,8 @@ pub enum Gap {
         /// The topic's end.
         end: i64,
     },
-    /// The broker no longer had what was read up to this position, and the topic reaches beyond it: its end was cut off and
-    /// has grown again, so that other records stand below.
+    /// What was read up to this position is no longer there, and the topic reaches beyond it: its end was cut off, or it was
+    /// made anew, and has grown again, so that other records stand below.
     Regrown {
         /// How far it had been read.
         position: i64,
@@ -152,7 +154,7 @@ impl fmt::Display for Gap {
             Self::Regrown { position, low, end } => {
                 write!(
                     f,
-                    "the broker refused the position {position} although the topic holds {low} to {end}: its end was cut off and has grown again, so other records may stand below"
+                    "what was read up to the position {position} is gone although the topic holds {low} to {end}: its end was cut off, or it was made anew, and has grown again, so other records stand below"
                 )
             }
         }
@@ -176,6 +178,11 @@ pub fn resolve(positions: &Positions, past: Past, start: StartFrom) -> Result<i6
     let accepted = accepted.filter(|at| (low..=high).contains(at));
     if let Some(position) = cut {
         return accepted.map(|_| low).ok_or(Gap::cut(position, low, high));
+    }
+    // What is settled was appended before its settling was written down. This was not: the topic was made anew.
+    if let Some(progress) = progress.filter(|progress| positions.after_progress.is_some_and(|first| first < *progress))
+    {
+        return accepted.map(|_| low).ok_or(Gap::cut(progress, low, high));
     }
     let found = candidate(positions, progress, start).and_then(|at| within(positions, progress, at));
     found.or_else(|gap| accepted.ok_or(gap))
@@ -234,7 +241,8 @@ mod tests {
 
     #[track_caller]
     fn check(committed: Option<Committed>, progress: Option<i64>, accepted: Option<i64>, expected: Result<i64, Gap>) {
-        let positions = Positions { committed, low: 10, high: 100, ledger_high: i64::from(progress.is_some()) * 7 };
+        let ledger_high = i64::from(progress.is_some()) * 7;
+        let positions = Positions { committed, low: 10, high: 100, ledger_high, after_progress: progress };
         assert_eq!(resolve(&positions, Past { progress, cut: None, accepted }, StartFrom::Earliest), expected);
     }
 
@@ -257,7 +265,7 @@ mod tests {
         check(ours(5), Some(5), None, Err(Gap::Vanished { from: 5, to: 10 }));
         check(foreign(3), Some(5), None, Err(Gap::Vanished { from: 5, to: 10 }));
         check(ours(101), Some(101), None, Err(Gap::BeyondEnd { position: 101, end: 100 }));
-        let past = Positions { committed: None, low: 10, high: 100, ledger_high: 7 };
+        let past = Positions { committed: None, low: 10, high: 100, ledger_high: 7, after_progress: None };
         assert_eq!(resolve(&past, NOTHING, StartFrom::Earliest), Err(Gap::CommitMissing));
     }
 
@@ -267,7 +275,7 @@ mod tests {
         check(ours(50), None, None, Err(Gap::LedgerMissing { committed: 50 }));
         check(ours(50), None, Some(50), Ok(50));
         assert_eq!(Gap::LedgerMissing { committed: 50 }.accept_at(10), 50);
-        let written = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 1 };
+        let written = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 1, after_progress: None };
         assert_eq!(resolve(&written, NOTHING, StartFrom::Earliest), Ok(50), "all of it was older than the window");
     }
 
@@ -282,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_cut_stands_until_it_is_accepted_and_then_all_is_read_again() {
-        let positions = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 7 };
+        let positions = Positions { committed: ours(50), low: 10, high: 100, ledger_high: 7, after_progress: None };
         let cut = Past { progress: Some(50), cut: Some(50), accepted: None };
         let regrown = Gap::Regrown { position: 50, low: 10, end: 100 };
         assert_eq!(resolve(&positions, cut, StartFrom::Earliest), Err(regrown));
@@ -295,9 +303,22 @@ mod tests {
         assert_eq!(resolve(&positions, before, StartFrom::Earliest), Err(regrown), "more has vanished since");
     }
 
+    /// Made anew while nobody read, and filled past the position: offsets alone look as if nothing had happened.
+    #[test]
+    fn events_below_the_progress_that_are_younger_than_it_are_another_topics() {
+        let positions =
+            |after_progress| Positions { committed: ours(50), low: 0, high: 100, ledger_high: 7, after_progress };
+        let past = |accepted| Past { progress: Some(50), cut: None, accepted };
+        let from = |first, accepted| resolve(&positions(Some(first)), past(accepted), StartFrom::Earliest);
+        assert_eq!(from(0, None), Err(Gap::Regrown { position: 50, low: 0, end: 100 }));
+        assert_eq!(from(49, None), Err(Gap::Regrown { position: 50, low: 0, end: 100 }));
+        assert_eq!(from(50, None), Ok(50));
+        assert_eq!(from(0, Some(50)), Ok(0), "all of it is read");
+    }
+
     #[test]
     fn latest_begins_at_the_end_only_where_there_is_no_past() {
-        let fresh = Positions { committed: None, low: 10, high: 100, ledger_high: 0 };
+        let fresh = Positions { committed: None, low: 10, high: 100, ledger_high: 0, after_progress: None };
         assert_eq!(resolve(&fresh, NOTHING, StartFrom::Latest), Ok(100));
     }
 }

@@ -36,6 +36,9 @@ pub struct Positions {
     pub high: i64,
     /// The ledger partition's high watermark; 0: nothing was ever written, the lane is fresh here.
     pub ledger_high: i64,
+    /// The first event that was appended over ten seconds after the last progress in the ledger, so that no difference of
+    /// two brokers' clocks explains it; none: there is none.
+    pub after_progress: Option<i64>,
 }
 
 /// What the reader tells its lane. Events of an epoch that is no longer the partition's may still arrive.

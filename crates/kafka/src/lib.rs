@@ -18,6 +18,7 @@ mod outlet;
 mod producer;
 mod settings;
 mod source;
+mod times;
 mod trial;
 mod writer;
 

@@ -101,9 +101,9 @@ pub(crate) fn commit_position(position: lane::CommitPosition) -> CommitPosition 
 
 /// Kafka's positions, as the lane understands them.
 pub(crate) fn positions(positions: Positions) -> postrider_domain::start::Positions {
-    let Positions { committed, low, high, ledger_high } = positions;
+    let Positions { committed, low, high, ledger_high, after_progress } = positions;
     let committed = committed.map(|(position, metadata)| postrider_domain::start::Committed { position, metadata });
-    postrider_domain::start::Positions { committed, low, high, ledger_high }
+    postrider_domain::start::Positions { committed, low, high, ledger_high, after_progress }
 }
 
 #[cfg(test)]

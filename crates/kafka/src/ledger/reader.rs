@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use postrider_domain::{LedgerRecord, Timestamp};
+use postrider_domain::{LedgerEntry, LedgerRecord, Timestamp};
 use rdkafka::{
     ClientConfig, Message, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::{
     LedgerEvent, LedgerSettings, Order, Positions,
-    restore::{Start, ask},
+    restore::{Start, ask, first_after},
 };
 use crate::{
     KafkaError, KafkaSettings,
@@ -32,6 +32,9 @@ const BATCH: usize = 5_000;
 const IDLE: Duration = Duration::from_millis(10);
 /// After a question that was not answered.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A leader that has just begun may not know of its last records as such yet, and tells of an end before them. What has
+/// not come after so long is not there: compaction has taken it.
+const END_BELIEVED_AFTER: Duration = Duration::from_secs(2);
 
 /// How far a partition has come.
 enum State {
@@ -40,8 +43,11 @@ enum State {
         retry_at: Instant,
         said: String,
     },
-    /// Everything below the positions' `ledger_high` is still to be delivered.
-    Restoring(Positions),
+    /// Everything below the positions' `ledger_high` is still to be delivered. `complete_at`: an end was told before that.
+    Restoring {
+        positions: Positions,
+        complete_at: Option<Instant>,
+    },
     Tailing,
 }
 
@@ -50,6 +56,8 @@ struct Shelf {
     state: State,
     /// Read and not yet handed over.
     records: Vec<LedgerRecord>,
+    /// When the last progress was written.
+    progress_at: Option<Timestamp>,
 }
 
 /// The lane has gone.
@@ -136,7 +144,7 @@ impl Reader {
     fn restore(&mut self, partition: i32, epoch: u64) {
         self.forget(partition);
         let state = State::Waiting { retry_at: Instant::now(), said: String::new() };
-        self.shelves.insert(partition, Shelf { epoch, state, records: Vec::new() });
+        self.shelves.insert(partition, Shelf { epoch, state, records: Vec::new(), progress_at: None });
     }
 
     fn forget(&mut self, partition: i32) {
@@ -156,7 +164,7 @@ impl Reader {
         let now = Instant::now();
         let due = self.shelves.iter().find_map(|(partition, shelf)| match &shelf.state {
             State::Waiting { retry_at, .. } if *retry_at <= now => Some(*partition),
-            State::Waiting { .. } | State::Restoring(_) | State::Tailing => None,
+            State::Waiting { .. } | State::Restoring { .. } | State::Tailing => None,
         });
         let Some(partition) = due else { return Ok(()) };
         let started = ask(&self.asker, &self.settings, partition)
@@ -170,7 +178,7 @@ impl Reader {
     fn begin(&mut self, partition: i32, low: i64, positions: Positions) -> Result<(), Gone> {
         let nothing_to_read = positions.ledger_high <= low;
         if let Some(shelf) = self.shelves.get_mut(&partition) {
-            shelf.state = State::Restoring(positions);
+            shelf.state = State::Restoring { positions, complete_at: None };
         }
         if nothing_to_read { self.restored(partition) } else { Ok(()) }
     }
@@ -201,7 +209,8 @@ impl Reader {
             let done = match polled {
                 Ok(message) => shelve(&mut self.shelves, &mut self.undecodable, &message),
                 Err(RdKafkaError::PartitionEOF(partition)) => {
-                    is_restoring(&self.shelves, partition).then_some(partition)
+                    end_told(&mut self.shelves, partition);
+                    None
                 }
                 Err(error) => {
                     note_error(&self.quiet, &error);
@@ -212,6 +221,7 @@ impl Reader {
                 self.restored(partition)?;
             }
         }
+        complete(&self.shelves).into_iter().try_for_each(|partition| self.restored(partition))?;
         let partitions: Vec<i32> = self.shelves.keys().copied().collect();
         partitions.into_iter().try_for_each(|partition| self.hand_over(partition))
     }
@@ -227,18 +237,38 @@ impl Reader {
     fn restored(&mut self, partition: i32) -> Result<(), Gone> {
         self.hand_over(partition)?;
         let Some(shelf) = self.shelves.get_mut(&partition) else { return Ok(()) };
-        let epoch = shelf.epoch;
-        match std::mem::replace(&mut shelf.state, State::Tailing) {
-            State::Restoring(positions) => {
-                self.events.blocking_send(LedgerEvent::Restored { partition, epoch, positions }).map_err(|_| Gone)
+        let State::Restoring { positions, complete_at } = &mut shelf.state else { return Ok(()) };
+        let asked = shelf.progress_at.map(|at| first_after(&self.asker, &self.settings, partition, at));
+        match asked.unwrap_or(Ok(None)) {
+            Ok(after_progress) => {
+                let positions = Positions { after_progress, ..positions.clone() };
+                shelf.state = State::Tailing;
+                let event = LedgerEvent::Restored { partition, epoch: shelf.epoch, positions };
+                self.events.blocking_send(event).map_err(|_| Gone)
             }
-            State::Waiting { .. } | State::Tailing => Ok(()),
+            Err(detail) => {
+                *complete_at = Some(Instant::now() + RETRY_AFTER);
+                if self.quiet.is_news(&detail) {
+                    tracing::warn!(partition, detail, "cannot finish a restore yet; trying again");
+                }
+                Ok(())
+            }
         }
     }
 }
 
-fn is_restoring(shelves: &BTreeMap<i32, Shelf>, partition: i32) -> bool {
-    shelves.get(&partition).is_some_and(|shelf| matches!(shelf.state, State::Restoring(_)))
+/// An end before all that was there has been read: believed after a while.
+fn end_told(shelves: &mut BTreeMap<i32, Shelf>, partition: i32) {
+    if let Some(Shelf { state: State::Restoring { complete_at, .. }, .. }) = shelves.get_mut(&partition) {
+        complete_at.get_or_insert(Instant::now() + END_BELIEVED_AFTER);
+    }
+}
+
+/// The partitions whose restore is taken for complete by now.
+fn complete(shelves: &BTreeMap<i32, Shelf>) -> Vec<i32> {
+    let now = Instant::now();
+    let is_complete = |shelf: &Shelf| matches!(&shelf.state, State::Restoring { complete_at: Some(complete_at), .. } if *complete_at <= now);
+    shelves.iter().filter(|(_, shelf)| is_complete(shelf)).map(|(partition, _)| *partition).collect()
 }
 
 /// Puts the record on its shelf. The partition, if its restore is complete with it.
@@ -247,7 +277,13 @@ fn shelve(shelves: &mut BTreeMap<i32, Shelf>, undecodable: &mut u64, message: &B
     let shelf = shelves.get_mut(&partition)?;
     let appended_at = Timestamp(message.timestamp().to_millis().unwrap_or(0));
     match postrider_wire::decode_ledger_record(message.key().unwrap_or_default(), message.payload(), appended_at) {
-        Ok(record) => shelf.records.extend(record),
+        Ok(record) => {
+            let is_progress = |record: &LedgerRecord| matches!(record.entry, Some(LedgerEntry::Progress(_)));
+            if record.as_ref().is_some_and(is_progress) {
+                shelf.progress_at = Some(appended_at);
+            }
+            shelf.records.extend(record);
+        }
         Err(error) => {
             *undecodable += 1;
             if undecodable.is_power_of_two() {
@@ -256,8 +292,8 @@ fn shelve(shelves: &mut BTreeMap<i32, Shelf>, undecodable: &mut u64, message: &B
         }
     }
     match &shelf.state {
-        State::Restoring(positions) if positions.ledger_high <= offset + 1 => Some(partition),
-        State::Restoring(_) | State::Waiting { .. } | State::Tailing => None,
+        State::Restoring { positions, .. } if positions.ledger_high <= offset + 1 => Some(partition),
+        State::Restoring { .. } | State::Waiting { .. } | State::Tailing => None,
     }
 }
 

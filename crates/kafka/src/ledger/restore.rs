@@ -1,16 +1,24 @@
 //! The questions asked before a restore: where the group and both topics stand.
 
+use std::time::Duration;
+
 use rdkafka::{
     TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     topic_partition_list::Offset,
 };
 
+use postrider_domain::Timestamp;
+
 use super::{LedgerSettings, Positions};
 use crate::{
     client::{PlainContext, REQUEST_TIMEOUT},
     error::describe,
+    times::first_since,
 };
+
+/// Append times of events and of the ledger are those of two brokers.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
 
 /// Where a restore begins and what it must reach.
 #[derive(Debug)]
@@ -38,7 +46,20 @@ pub(super) fn ask(
     };
     let (low, high) = watermarks(&settings.events_topic)?;
     let (ledger_low, ledger_high) = watermarks(&settings.ledger_topic)?;
-    Ok(Start { low: ledger_low, positions: Positions { committed, low, high, ledger_high } })
+    Ok(Start { low: ledger_low, positions: Positions { committed, low, high, ledger_high, after_progress: None } })
+}
+
+/// The first event of the partition that was appended long after this, if there is one; blocks up to a few seconds.
+pub(super) fn first_after(
+    consumer: &BaseConsumer<PlainContext>,
+    settings: &LedgerSettings,
+    partition: i32,
+    written_at: Timestamp,
+) -> Result<Option<i64>, String> {
+    let from = written_at.after(CLOCKS_DIFFER);
+    first_since(consumer, &settings.events_topic, &[(partition, from)], REQUEST_TIMEOUT)
+        .and_then(|found| found.into_iter().next().map_or(Ok(None), |(_, first)| first))
+        .map_err(|error| format!("cannot ask for the times of {}: {}", settings.events_topic, describe(&error)))
 }
 
 /// The lists are dropped before it returns: one that outlives the consumer would hang its end.

@@ -41,13 +41,17 @@ pub(super) struct Reading {
     /// The end as it was before this reading began. If librdkafka reaches it without a record, what lies between is not
     /// for us: markers of transactions.
     pub(super) proves: Option<i64>,
+    /// The last record that was handed out, and when it was appended.
+    pub(super) last: Option<(i64, Timestamp)>,
+    /// The same at the last look from outside, or of the first one.
+    pub(super) anchor: Option<(i64, Timestamp)>,
     /// How often in a row librdkafka has said that it does not fetch the partition.
     idle: u8,
 }
 
 impl Reading {
     pub(super) fn from(offset: i64) -> Self {
-        Self { next: offset, paused: false, proves: None, idle: 0 }
+        Self { next: offset, paused: false, proves: None, last: None, anchor: None, idle: 0 }
     }
 }
 
@@ -219,9 +223,12 @@ fn take(reading: &mut BTreeMap<i32, Reading>, message: &BorrowedMessage<'_>) -> 
     }
     reading.next = message.offset() + 1;
     reading.proves = None;
+    let appended_at = Timestamp(message.timestamp().to_millis().unwrap_or(0));
+    reading.last = Some((message.offset(), appended_at));
+    reading.anchor = reading.anchor.or(reading.last);
     Some(Record {
         position: Position { partition: message.partition(), offset: message.offset() },
-        appended_at: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+        appended_at,
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
         headers: message.headers().map(copy_headers).unwrap_or_default(),

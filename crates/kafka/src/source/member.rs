@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use postrider_domain::Timestamp;
 use rdkafka::{
     ClientConfig, ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -24,6 +25,7 @@ use crate::{
     client::{self, Quiet},
     error::describe,
     groups::position_list,
+    times::first_since,
 };
 
 /// For a commit that is still on its way when the group is left.
@@ -140,6 +142,15 @@ impl Member {
             }
             _ => {}
         }
+    }
+
+    /// The first offset of each partition that was appended at its time or later. Waits up to `patience`.
+    pub(super) fn first_since(
+        &self,
+        times: &[(i32, Timestamp)],
+        patience: Duration,
+    ) -> KafkaResult<Vec<(i32, KafkaResult<Option<i64>>)>> {
+        first_since(&self.consumer, &self.topic, times, patience)
     }
 
     /// First offset and end of a partition. Waits up to `patience`. Asked here and not of the fetcher, because a broker

@@ -1,18 +1,19 @@
 //! The thread of a source: orders in, events out, one small step after the other; nothing in it waits for long.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     time::{Duration, Instant},
 };
 
+use postrider_domain::Timestamp;
 use rdkafka::error::KafkaResult;
 use tokio::sync::mpsc::Sender;
 
 use super::{
     Order, SourceEvent, SourceSettings,
     commits::Commits,
-    fetcher::{Fetcher, Haul},
+    fetcher::{Fetcher, Haul, Reading},
     member::{Member, Notice},
     outbox::Outbox,
     watch::{Look, Stalled, Watch},
@@ -29,6 +30,8 @@ const BLOCKED_LONG: Duration = Duration::from_secs(1);
 const COMMIT_ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 /// For a partition's first offset and end.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Times of one partition are those of its leaders, whose clocks differ a little.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);
 const PROBE_EVERY_WHILE_DOWN: Duration = Duration::from_secs(1);
 
 /// Why the thread goes on or ends.
@@ -252,7 +255,28 @@ impl SourceThread {
             let look =
                 self.watch.look(&self.fetcher.reading, |partition| self.member.watermarks(partition, PATIENCE).ok());
             self.take_look(look);
+            self.look_for_another_topic();
         }
+    }
+
+    /// A topic that was made anew, and filled beyond the position before anybody noticed, looks to librdkafka like the one
+    /// that was read. But where a record was handed out, others stand that were appended later.
+    fn look_for_another_topic(&mut self) {
+        let reading = &mut self.fetcher.reading;
+        let anchored =
+            |(partition, reading): (&i32, &Reading)| Some((*partition, reading.anchor?.1.after(CLOCKS_DIFFER)));
+        let times: Vec<(i32, Timestamp)> = reading.iter().filter_map(anchored).collect();
+        let found = if times.is_empty() { Ok(Vec::new()) } else { self.member.first_since(&times, PATIENCE) };
+        let found: BTreeMap<i32, _> = found.unwrap_or_default().into_iter().collect();
+        let mut others = Vec::new();
+        for (partition, reading) in reading {
+            match (reading.anchor, found.get(partition)) {
+                (Some((offset, _)), Some(Ok(Some(first)))) if *first <= offset => others.push(*partition),
+                (Some(_), None | Some(Err(_))) => {} // not answered: asked again
+                (Some(_), Some(Ok(_))) | (None, _) => reading.anchor = reading.last,
+            }
+        }
+        others.into_iter().for_each(|partition| self.refused(partition));
     }
 
     fn take_look(&mut self, look: Look) {

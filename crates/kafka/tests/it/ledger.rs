@@ -89,9 +89,10 @@ fn everything_is_restored_before_it_says_so_and_tailed_afterwards() {
         (seen.positions.len() == 3).then_some(())
     });
     assert_eq!(seen.before_restored[&(1, 5)], 19_999);
-    let expected = Positions { committed: Some((4, String::new())), low: 0, high: 9, ledger_high: 20_003 };
+    let expected =
+        Positions { committed: Some((4, String::new())), low: 0, high: 9, ledger_high: 20_003, after_progress: None };
     assert_eq!(seen.positions[&(1, 5)], expected);
-    let fresh = Positions { committed: None, low: 0, high: 0, ledger_high: 0 };
+    let fresh = Positions { committed: None, low: 0, high: 0, ledger_high: 0, after_progress: None };
     assert_eq!(seen.positions[&(0, 5)], fresh);
 
     kafka.produce(&ledger_topic, &[entry(0, 77, 770), entry(1, 0, 42)]).unwrap();

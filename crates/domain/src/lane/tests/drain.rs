@@ -355,7 +355,7 @@ fn answers_of_a_former_assignment_move_nothing() {
     lane.take_said();
     let sent_at = lane.now().boot;
     lane.handle(Event::Committed { result: Ok(sent_at) });
-    let positions = Positions { committed: None, low: 7, high: 9, ledger_high: 0 };
+    let positions = Positions { committed: None, low: 7, high: 9, ledger_high: 0, after_progress: None };
     lane.handle(Event::Restored { partition: 0, epoch: former, positions });
     lane.handle(Event::Refused { partition: 0, epoch: former, detail: "late".into() });
     assert_eq!(lane.take_said(), [""; 0], "its own progress and commit are not acknowledged yet");

@@ -158,7 +158,7 @@ impl LaneUnderTest {
             .map(|committed| Committed { position: committed.position, metadata: committed.metadata.clone() });
         let ledger_high = i64::try_from(records.len()).expect("a short ledger");
         self.handle(Event::Ledger { partition, epoch, records });
-        let positions = Positions { committed, low, high, ledger_high };
+        let positions = Positions { committed, low, high, ledger_high, after_progress: None };
         self.handle(Event::Restored { partition, epoch, positions });
     }
 

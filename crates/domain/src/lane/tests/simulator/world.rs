@@ -372,6 +372,7 @@ impl World {
             low: self.kafka.low[p],
             high: self.kafka.end(p),
             ledger_high,
+            after_progress: None,
         };
         self.feed(at, Event::Restored { partition: number(p), epoch, positions });
         self.check_restored(at, p, past);
