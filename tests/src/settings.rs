@@ -90,7 +90,7 @@ impl Settings {
              [admin]\nlisten = \"127.0.0.1:0\"\n[ingest]\nlisten = \"127.0.0.1:0\"\n\
              [retry]\ndelay_min = \"{min}ms\"\ndelay_max = \"{max}ms\"\ngive_up_after = \"{give_up}ms\"\nunknown_retries = {unknown}\n",
             servers = places.bootstrap_servers,
-            heartbeat = session / 6,
+            heartbeat = (session / 6).min(1_000),
             topic = places.topic,
             partitions = self.partitions,
             retention = self.retention.map_or(String::new(), |time| format!("retention = \"{}s\"\n", time.as_secs())),
