@@ -242,6 +242,11 @@ fn bad_records_lie_in_the_dead_letters_unchanged() {
         assert!(0 < processor.metrics().count("dead_letters_total", &[("reason", reason.as_str())]));
     }
     assert_eq!(processor.metrics().count("records_total", &[("result", "malformed")]), 5);
+    for line in processor.logs().of("WARN", "dead letter written") {
+        let is_readable = ["key_conflict", "unsupported", "no_deliveries"].contains(&line["reason"].as_str().unwrap());
+        let named = [line.get("event.key"), line.get("event.source")].map(|name| name.is_some());
+        assert_eq!(named, [is_readable; 2], "what is known is named: {line}");
+    }
 
     // Read again from the start, they are not dead twice.
     let (status, _) = processor.terminate(LONG);

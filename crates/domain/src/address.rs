@@ -25,8 +25,9 @@ pub enum AddressProblem {
 /// Checks an address and brings it into the form that two equal ones share: the domain lower-cased, the
 /// local part untouched (only its owner knows whether case matters there, RFC 5321, 2.4).
 ///
-/// Accepts dot-atoms (RFC 5322, 3.2.3), letters beyond ASCII on both sides, and domains of one label;
-/// refuses quoted local parts, comments, address literals and every control character.
+/// Accepts dot-atoms (RFC 5322, 3.2.3), text beyond ASCII on both sides (RFC 6531, 3.3), and domains of one label; refuses
+/// quoted local parts, comments, address literals, domains without a form in ASCII (RFC 5891), and every control and
+/// invisible character.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -41,10 +42,12 @@ pub fn normalise(address: &str) -> Result<String, AddressProblem> {
     if local.len() > 64 || !local.split('.').all(is_atom) {
         return Err(AddressProblem::Local);
     }
-    if domain.len() > 253 || !domain.split('.').all(is_label) {
+    // First, because the small letter may be another one, or two.
+    let domain = domain.to_lowercase();
+    if domain.len() > 253 || !domain.split('.').all(is_label) || !has_ascii_form(&domain) {
         return Err(AddressProblem::Domain);
     }
-    Ok(format!("{local}@{}", domain.to_lowercase()))
+    Ok(format!("{local}@{domain}"))
 }
 
 fn is_atom(atom: &str) -> bool {
@@ -55,11 +58,23 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label.chars().all(|c| is_letter(c) || c == '-')
+        && label.chars().all(|c| (is_letter(c) && !OTHER_DOTS.contains(&c)) || c == '-')
 }
 
+/// What IDNA takes for a dot.
+const OTHER_DOTS: [char; 3] = ['\u{3002}', '\u{ff0e}', '\u{ff61}'];
+
+/// A letter, a digit, or beyond ASCII whatever can be seen: marks are parts of words in many scripts.
 fn is_letter(c: char) -> bool {
-    c.is_ascii_alphanumeric() || (!c.is_ascii() && c.is_alphanumeric())
+    match c {
+        _ if c.is_ascii() => c.is_ascii_alphanumeric(),
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => false,
+        _ => !c.is_control() && !c.is_whitespace(),
+    }
+}
+
+fn has_ascii_form(domain: &str) -> bool {
+    (domain.is_ascii() && !domain.contains("xn--")) || idna::domain_to_ascii(domain).is_ok()
 }
 
 /// Whether a normalised address matches one of `patterns`: `*`, `*@example.com`, or a whole address.
@@ -87,6 +102,15 @@ mod tests {
         check("Ada.Lovelace+x@EXAMPLE.Com", Ok("Ada.Lovelace+x@example.com"));
         check("root@localhost", Ok("root@localhost"));
         check("jürgen@münchen.example", Ok("jürgen@münchen.example"));
+        check("हिन्दी@हिन्दी.com", Ok("हिन्दी@हिन्दी.com"));
+        check("a@İstanbul.com", Ok("a@i\u{307}stanbul.com"));
+        check("a@i\u{307}stanbul.com", Ok("a@i\u{307}stanbul.com"));
+        check("a@xn--mnchen-3ya.example", Ok("a@xn--mnchen-3ya.example"));
+        check("a@xn--a.com", Err(AddressProblem::Domain));
+        check("a@xn--0.com", Err(AddressProblem::Domain));
+        check("a@example\u{3002}com", Err(AddressProblem::Domain));
+        check("a\u{202e}b@example.com", Err(AddressProblem::Local));
+        check("a\u{a0}b@example.com", Err(AddressProblem::Local));
         check("", Err(AddressProblem::Empty));
         check("ada", Err(AddressProblem::NoAt));
         check("@example.com", Err(AddressProblem::Local));

@@ -70,6 +70,15 @@ impl Observer {
         tracing::warn!(lane = self.lane.as_str(), detail, "no Kafka broker can be reached; trying again");
     }
 
+    pub(crate) fn clock_set_back(&self, step: Duration) {
+        tracing::warn!(
+            lane = self.lane.as_str(),
+            set_back_s = step.as_secs(),
+            "the clock was set back: what waits for its next attempt waits that much longer; start the process again to \
+             try it sooner"
+        );
+    }
+
     pub(crate) fn kafka_back(&self) {
         tracing::info!(lane = self.lane.as_str(), "Kafka answers again");
     }
@@ -128,17 +137,16 @@ impl Observer {
         let outcome = settled.outcome.as_str();
         self.metrics.deliveries_total.with_label_values(&[lane, outcome]).inc();
         self.metrics.delivery_latency_seconds.with_label_values(&[lane]).observe(settled.latency.as_secs_f64());
-        let event = settled.delivery.as_ref().map(|delivery| &delivery.event);
-        let (key, source) =
-            event.map(|event| (shortened(&event.event_key), shortened(&event.source))).unwrap_or_default();
+        let key = settled.event.as_ref().map(|event| shortened(&event.event_key));
+        let source = settled.event.as_ref().map(|event| shortened(&event.source));
         let channel = settled.delivery.as_ref().map(|delivery| delivery.channel.as_str());
         let recipient = settled.delivery.as_ref().map(|delivery| recipient_hash(&delivery.recipient));
         let Some(reason) = settled.reason else {
             tracing::debug!(
                 lane,
                 delivery.channel = channel,
-                event.key = &*key,
-                event.source = &*source,
+                event.key = key.as_deref(),
+                event.source = source.as_deref(),
                 recipient,
                 record.partition = settled.position.partition,
                 record.offset = settled.position.offset,
@@ -152,8 +160,8 @@ impl Observer {
         tracing::warn!(
             lane,
             delivery.channel = channel,
-            event.key = &*key,
-            event.source = &*source,
+            event.key = key.as_deref(),
+            event.source = source.as_deref(),
             recipient,
             record.partition = settled.position.partition,
             record.offset = settled.position.offset,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use postrider_domain::{
     lane::{Command, Event, Lane, Now},
-    time::BootTime,
+    time::{BootTime, ClockWatch},
 };
 use postrider_kafka::{Ledger, LedgerEvent, Source, SourceEvent};
 use postrider_telemetry::clock;
@@ -52,6 +52,7 @@ pub(crate) struct Pipeline {
     pub status: watch::Sender<LaneStatus>,
     pub joined: bool,
     pub shown_at: BootTime,
+    pub clock: ClockWatch,
     /// How long a shutdown may take before what is left is given up.
     pub stop_within: Duration,
     pub stop_by: Option<BootTime>,
@@ -142,6 +143,9 @@ impl Pipeline {
         }
         if SHOW_EVERY <= now.boot.since(self.shown_at) {
             self.shown_at = now.boot;
+            if let Some(step) = self.clock.set_back(now.wall, now.boot) {
+                self.observer.clock_set_back(step);
+            }
             let snapshot = self.lane.snapshot(now);
             self.gauges.show(&snapshot, now.wall);
             self.status.send_replace(status(&snapshot, self.joined));

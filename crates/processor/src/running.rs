@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use postrider_domain::{
     lane::{self, Lane},
     plan::Planner,
-    time::BootTime,
+    time::{BootTime, ClockWatch},
 };
 use postrider_kafka::{KafkaError, Ledger, LedgerSettings, Source, SourceSettings, Writer, topics};
 use postrider_telemetry::spawn;
@@ -176,6 +176,7 @@ fn build(
         status,
         joined: false,
         shown_at: BootTime::default(),
+        clock: ClockWatch::default(),
         stop_within: settings.drain_timeout + Duration::from_secs(9),
         stop_by: None,
         partitions,

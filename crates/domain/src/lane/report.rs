@@ -1,10 +1,11 @@
 //! Facts a lane tells: what metrics count and the log says. Nothing is decided from them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     answer::Failure,
     delivery::Delivery,
+    event::Notification,
     ids::DestinationName,
     outcome::{DeadReason, Outcome},
     record::Position,
@@ -101,8 +102,10 @@ impl PauseReason {
 /// A delivery that reached its final outcome.
 #[derive(Debug, Clone)]
 pub struct Settled {
-    /// The delivery; none for a record that could not be read.
+    /// The delivery; none for a record that is settled as a whole.
     pub delivery: Option<Delivery>,
+    /// The event; none for a record that could not be read.
+    pub event: Option<Arc<Notification>>,
     /// Its record's place.
     pub position: Position,
     /// How it ended.

@@ -81,6 +81,7 @@ impl Lane {
         let Some(ending) = &work.ending else { return };
         self.report(Report::Settled(Box::new(Settled {
             delivery: work.delivery().cloned(),
+            event: work.event().cloned(),
             position: work.record.position,
             outcome: ending.outcome,
             reason: ending.dead.as_ref().map(|(reason, _)| *reason),

@@ -108,10 +108,10 @@ impl Work {
         }
     }
 
-    pub(super) fn event(&self) -> Option<&crate::event::Notification> {
+    pub(super) fn event(&self) -> Option<&Arc<crate::event::Notification>> {
         match &self.subject {
             Subject::Delivery { delivery, .. } => Some(&delivery.event),
-            Subject::Record { event, .. } => event.as_deref(),
+            Subject::Record { event, .. } => event.as_ref(),
         }
     }
 

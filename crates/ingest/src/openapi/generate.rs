@@ -36,7 +36,8 @@ struct Notification {
     metadata: Option<BTreeMap<String, String>>,
 }
 
-/// The email part: one mail, one delivery for each distinct recipient of `to`, `cc` and `bcc`.
+/// The email part: one mail, one delivery for each distinct recipient of `to`, `cc` and `bcc`. Its headers name all of `to`
+/// and `cc`, but addresses with text beyond ASCII before the `@` only to those who have such an address themselves.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "only its shape is used")]
 struct Email {
