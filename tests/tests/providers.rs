@@ -68,7 +68,7 @@ fn a_mail_server_with_every_vice_loses_nothing_and_fools_nobody() {
     let mut events: Vec<_> = tricks.iter().map(|trick| mail(trick.name, &[&to(trick.name)])).collect();
     events.extend((0..GOOD).map(|n| mail(&format!("good-{n}"), &[&to(&format!("good-{n}"))])));
     world.produce(&events);
-    let lane = world.lane(Duration::from_millis(700));
+    let lane = world.lane(Duration::from_millis(1_500));
 
     // The good ones arrive while the bad ones go on being bad.
     let copies = || -> BTreeMap<String, usize> {

@@ -90,11 +90,13 @@ fn a_partition_is_not_given_away_before_its_attempts_have_ended() {
     let settings = Settings { drain_timeout: Duration::from_secs(30), ..Settings::default() };
     let world = World::with(RealKafka::shared(), "busy", settings, SmtpOptions::default());
     // Long enough for a second process to come meanwhile, short enough for the drain.
-    world.smtp.on(Stage::Dot).times(20).act(Act::Delay(Duration::from_secs(8)));
+    world.smtp.on(Stage::Dot).times(20).act(Act::Delay(Duration::from_secs(15)));
     world.produce(&load(MAILS));
     let first = world.processor();
     wait_until("all attempts are under way", LONG, || world.smtp.connections_made() == 20);
     let second = world.start(&["process"]);
+    wait_until("it is asked for a share", LONG, || !first.logs().of("INFO", "partitions revoked").is_empty());
+    assert_eq!(world.smtp.count(), 0, "all attempts were still under way");
     wait_until("both have a share", LONG, || assigned(&first) == 2 && assigned(&second) == 2);
     world.settled("email");
     assert_eq!(check_nothing_lost(&world, MAILS), BTreeMap::new());

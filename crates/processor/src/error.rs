@@ -76,6 +76,11 @@ impl LaneError {
         Self::Kafka { lane: lane.to_owned(), source: Box::new(source) }
     }
 
+    /// The events topic has another number of partitions.
+    pub(crate) fn partitions_changed(lane: &str, before: i32, now: i32) -> Self {
+        Self::PartitionsChanged { lane: lane.to_owned(), before, now }
+    }
+
     /// The lane's own reason to stop.
     pub(crate) fn stopped(lane: &str, stop: Stop) -> Self {
         let lane = lane.to_owned();

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use postrider_domain::lane::{self, Event, WriteProblem};
+use postrider_domain::lane::{self, Event, Now, WriteProblem};
 use postrider_kafka::{
     CommitPosition, LedgerEvent, Positions, SourceEvent, WriteEvent, WriteFailureKind, topics::Kept,
 };
+use postrider_telemetry::clock;
 use tokio::{
     sync::{
         mpsc::{Receiver, UnboundedReceiver},
@@ -28,6 +29,11 @@ pub(crate) enum Input {
     Source(SourceEvent),
     /// This thread has ended without a last word, which only a defect explains.
     Dead(&'static str),
+}
+
+/// The clocks and the dice, for the one place that decides.
+pub(crate) fn now() -> Now {
+    Now { wall: clock::wall(), boot: clock::boot(), jitter: fastrand::f64() }
 }
 
 /// The ends of all channels.

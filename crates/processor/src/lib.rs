@@ -27,6 +27,7 @@ mod observer;
 mod outputs;
 pub mod pipeline;
 mod reader;
+mod rounds;
 mod running;
 mod settings;
 

@@ -28,6 +28,11 @@ impl Observer {
         Self { lane, channel, metrics, assigned_at: HashMap::new(), commit_failure: None }
     }
 
+    /// Whose observer it is.
+    pub(crate) fn lane(&self) -> &str {
+        self.lane.as_str()
+    }
+
     /// An attempt has ended; what follows from it is the lane's to say.
     pub(crate) fn attempted(&self, attempt: &Attempt, answer: &Answer, took: Duration) {
         let Attempt { delivery, number, position, .. } = attempt;

@@ -13,25 +13,23 @@
 use std::time::Duration;
 
 use postrider_domain::{
-    lane::{Command, Event, Lane, Now},
-    time::{BootTime, ClockWatch},
+    lane::{Command, Event, Lane},
+    time::BootTime,
 };
 use postrider_kafka::{Ledger, LedgerEvent, Source, SourceEvent};
 use postrider_telemetry::clock;
 use postrider_wire::NotificationReader;
-use tokio::sync::watch;
 
 use crate::{
     attempts::{Attempts, Ended},
     error::LaneError,
     gatekeeper::Gatekeeper,
-    gauges::{Gauges, status},
-    inputs::{Input, Inputs, checked, commit_position, positions, written},
+    inputs::{Input, Inputs, checked, commit_position, now, positions, written},
     lease::Lease,
     observer::Observer,
     outputs::Outputs,
     reader::read,
-    running::LaneStatus,
+    rounds::Rounds,
 };
 
 /// One lane: the pure brain and the hands that obey it.
@@ -48,16 +46,11 @@ pub(crate) struct Pipeline {
     pub outputs: Outputs,
     pub reader: NotificationReader,
     pub observer: Observer,
-    pub gauges: Gauges,
-    pub status: watch::Sender<LaneStatus>,
+    pub rounds: Rounds,
     pub joined: bool,
-    pub shown_at: BootTime,
-    pub clock: ClockWatch,
     /// How long a shutdown may take before what is left is given up.
     pub stop_within: Duration,
     pub stop_by: Option<BootTime>,
-    /// Of the events topic, when the lane began: what a key's partition is reckoned with.
-    pub partitions: i32,
     /// What a drain ends with.
     pub end: Result<(), LaneError>,
 }
@@ -96,8 +89,8 @@ impl Pipeline {
             Command::Close => self.source.close(),
             Command::Report(report) => self.observer.report(&report),
             Command::Done(result) => {
-                let end = std::mem::replace(&mut self.end, Ok(()));
-                return Some(result.map_err(|stop| LaneError::stopped(&self.name, stop)).and(end));
+                let result = result.map_err(|stop| LaneError::stopped(&self.name, stop));
+                return Some(result.and(std::mem::replace(&mut self.end, Ok(()))));
             }
         }
         None
@@ -136,27 +129,17 @@ impl Pipeline {
     }
 
     fn tick(&mut self) -> Result<Option<Event>, LaneError> {
-        const SHOW_EVERY: Duration = Duration::from_millis(250);
         let now = now();
         if self.stop_by.is_some_and(|stop_by| stop_by < now.boot) {
             return Err(LaneError::DrainTimeout { lane: self.name.clone() });
         }
-        if SHOW_EVERY <= now.boot.since(self.shown_at) {
-            self.shown_at = now.boot;
-            if let Some(step) = self.clock.set_back(now.wall, now.boot) {
-                self.observer.clock_set_back(step);
+        match self.rounds.make(now, &self.lane, self.joined, &self.observer, &self.outputs) {
+            Err(end) if self.stop_by.is_none() => {
+                self.end = Err(end);
+                Ok(Some(self.stop()))
             }
-            let snapshot = self.lane.snapshot(now);
-            self.gauges.show(&snapshot, now.wall);
-            self.status.send_replace(status(&snapshot, self.joined));
-            // Processes that reckon with different numbers would hand each other records for ever.
-            let (before, found) = (self.partitions, self.outputs.partitions());
-            if let Some(now) = found.filter(|now| *now != before && self.stop_by.is_none()) {
-                self.end = Err(LaneError::PartitionsChanged { lane: self.name.clone(), before, now });
-                return Ok(Some(self.stop()));
-            }
+            Ok(()) | Err(_) => Ok(Some(Event::Tick)),
         }
-        Ok(Some(Event::Tick))
     }
 
     fn ledger_event(&mut self, event: LedgerEvent) -> Option<Event> {
@@ -198,7 +181,7 @@ impl Pipeline {
                 Some(Event::OutOfRange { partition, position, low, end })
             }
             SourceEvent::Ends(ends) => {
-                self.gauges.ends(ends);
+                self.rounds.gauges.ends(ends);
                 None
             }
             SourceEvent::Unavailable { detail } => {
@@ -213,8 +196,4 @@ impl Pipeline {
             SourceEvent::Fatal(source) => return Err(LaneError::kafka(&self.name, source)),
         })
     }
-}
-
-fn now() -> Now {
-    Now { wall: clock::wall(), boot: clock::boot(), jitter: fastrand::f64() }
 }

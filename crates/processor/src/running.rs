@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use postrider_domain::{
     lane::{self, Lane},
     plan::Planner,
-    time::{BootTime, ClockWatch},
 };
 use postrider_kafka::{KafkaError, Ledger, LedgerSettings, Source, SourceSettings, Writer, topics};
 use postrider_telemetry::spawn;
@@ -27,6 +26,7 @@ use crate::{
     outputs::Outputs,
     pipeline::Pipeline,
     reader::chain,
+    rounds::Rounds,
     settings::LaneSettings,
 };
 
@@ -172,14 +172,10 @@ fn build(
         outputs: Outputs::new(writer, topics, &settings.name),
         reader: NotificationReader::new(SchemaTable::default(), DecodeLimits { value_max }),
         observer: Observer::new(settings.name.clone(), settings.channel.name(), metrics.clone()),
-        gauges: Gauges::new(settings.name.clone(), metrics, destinations),
-        status,
+        rounds: Rounds::new(Gauges::new(settings.name.clone(), metrics, destinations), status, partitions),
         joined: false,
-        shown_at: BootTime::default(),
-        clock: ClockWatch::default(),
         stop_within: settings.drain_timeout + Duration::from_secs(9),
         stop_by: None,
-        partitions,
         end: Ok(()),
     })
 }

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &SendArgs, global: &Global) -> Result<(), Failure> {
         }
         match sent {
             Err(Failure::Failed(error)) if args.kafka => Err(Failure::Failed(
-                error.context(format!("cannot write everything to Kafka at {}", config.kafka.bootstrap_servers)),
+                error.context(format!("not everything was written to Kafka at {}", config.kafka.bootstrap_servers)),
             )),
             sent => sent,
         }
