@@ -28,6 +28,11 @@ impl Gauges {
         Self { lane, metrics, destinations, ends: BTreeMap::new(), shown: BTreeSet::new() }
     }
 
+    /// Whose gauges they are.
+    pub(crate) fn lane(&self) -> &str {
+        self.lane.as_str()
+    }
+
     pub(crate) fn ends(&mut self, ends: Vec<(i32, i64)>) {
         self.ends.extend(ends);
     }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use postrider_domain::{
     Answer, ChannelName, Delivery, DestinationName, Failure, LaneName,
     fingerprint::recipient_hash,
-    lane::{Attempt, Report, Settled},
-    time::BootTime,
+    lane::{Attempt, Now, Report, Settled},
+    time::{BootTime, ClockWatch},
 };
 use postrider_telemetry::clock;
 
@@ -21,16 +21,12 @@ pub(crate) struct Observer {
     assigned_at: HashMap<i32, BootTime>,
     /// Why the last commit failed, if it did.
     commit_failure: Option<String>,
+    clock: ClockWatch,
 }
 
 impl Observer {
     pub(crate) fn new(lane: LaneName, channel: ChannelName, metrics: DeliveryMetrics) -> Self {
-        Self { lane, channel, metrics, assigned_at: HashMap::new(), commit_failure: None }
-    }
-
-    /// Whose observer it is.
-    pub(crate) fn lane(&self) -> &str {
-        self.lane.as_str()
+        Self { lane, channel, metrics, assigned_at: HashMap::new(), commit_failure: None, clock: ClockWatch::default() }
     }
 
     /// An attempt has ended; what follows from it is the lane's to say.
@@ -75,7 +71,8 @@ impl Observer {
         tracing::warn!(lane = self.lane.as_str(), detail, "no Kafka broker can be reached; trying again");
     }
 
-    pub(crate) fn clock_set_back(&self, step: Duration) {
+    pub(crate) fn heed_clock(&mut self, now: Now) {
+        let Some(step) = self.clock.set_back(now.wall, now.boot) else { return };
         tracing::warn!(
             lane = self.lane.as_str(),
             set_back_s = step.as_secs(),

@@ -133,7 +133,8 @@ impl Pipeline {
         if self.stop_by.is_some_and(|stop_by| stop_by < now.boot) {
             return Err(LaneError::DrainTimeout { lane: self.name.clone() });
         }
-        match self.rounds.make(now, &self.lane, self.joined, &self.observer, &self.outputs) {
+        self.observer.heed_clock(now);
+        match self.rounds.make(now, &self.lane, self.joined, &self.outputs) {
             Err(end) if self.stop_by.is_none() => {
                 self.end = Err(end);
                 Ok(Some(self.stop()))

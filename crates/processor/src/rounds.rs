@@ -1,17 +1,16 @@
-//! What is looked at four times a second, whatever else happens: the gauges, the clock, the number of partitions.
+//! What is looked at four times a second, whatever else happens: the gauges, and the number of partitions.
 
 use std::time::Duration;
 
 use postrider_domain::{
     lane::{Lane, Now},
-    time::{BootTime, ClockWatch},
+    time::BootTime,
 };
 use tokio::sync::watch;
 
 use crate::{
     error::LaneError,
     gauges::{Gauges, status},
-    observer::Observer,
     outputs::Outputs,
     running::LaneStatus,
 };
@@ -23,7 +22,6 @@ const EVERY: Duration = Duration::from_millis(250);
 pub(crate) struct Rounds {
     pub(crate) gauges: Gauges,
     status: watch::Sender<LaneStatus>,
-    clock: ClockWatch,
     /// Of the events topic, when the lane began: what a key's partition is reckoned with.
     partitions: i32,
     last: BootTime,
@@ -31,19 +29,12 @@ pub(crate) struct Rounds {
 
 impl Rounds {
     pub(crate) fn new(gauges: Gauges, status: watch::Sender<LaneStatus>, partitions: i32) -> Self {
-        Self { gauges, status, clock: ClockWatch::default(), partitions, last: BootTime::default() }
+        Self { gauges, status, partitions, last: BootTime::default() }
     }
 
-    /// Looks, if it is time to. `Err`: the lane must end. Processes that reckon with different numbers of partitions would hand each other records
-    /// for ever.
-    pub(crate) fn make(
-        &mut self,
-        now: Now,
-        lane: &Lane,
-        joined: bool,
-        observer: &Observer,
-        outputs: &Outputs,
-    ) -> Result<(), LaneError> {
+    /// Looks, if it is time to. `Err`: the lane must end, because processes that reckon with different numbers of partitions
+    /// would hand each other records for ever.
+    pub(crate) fn make(&mut self, now: Now, lane: &Lane, joined: bool, outputs: &Outputs) -> Result<(), LaneError> {
         if now.boot.since(self.last) < EVERY {
             return Ok(());
         }
@@ -51,11 +42,8 @@ impl Rounds {
         let snapshot = lane.snapshot(now);
         self.gauges.show(&snapshot, now.wall);
         self.status.send_replace(status(&snapshot, joined));
-        if let Some(step) = self.clock.set_back(now.wall, now.boot) {
-            observer.clock_set_back(step);
-        }
         match outputs.partitions().filter(|found| *found != self.partitions) {
-            Some(found) => Err(LaneError::partitions_changed(observer.lane(), self.partitions, found)),
+            Some(found) => Err(LaneError::partitions_changed(self.gauges.lane(), self.partitions, found)),
             None => Ok(()),
         }
     }
