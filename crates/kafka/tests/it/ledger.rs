@@ -1,6 +1,9 @@
 //! Restore and tail.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Instant, SystemTime},
+};
 
 use postrider_domain::{Fingerprint, LedgerClass, LedgerEntry, LedgerKey, ledger::Progress};
 use postrider_kafka::{Ledger, LedgerEvent, LedgerSettings, Positions};
@@ -66,6 +69,33 @@ fn start(kafka: &RealKafka, events_topic: &str, ledger_topic: &str, group: &str)
     };
     let (sender, events) = channel(16);
     (Ledger::start(&settings(kafka.bootstrap_servers()), names, sender).unwrap(), events)
+}
+
+/// What was appended after the progress was written, by more than clocks differ: below its position it is another topic's.
+#[test]
+fn a_restore_tells_which_event_is_younger_than_the_progress() {
+    const SECOND: i64 = 1_000;
+    let kafka = RealKafka::shared();
+    let (events_topic, group) = topic(kafka, "times", 1, &[("message.timestamp.type", "CreateTime")]);
+    let (ledger_topic, _) = topic(kafka, "times-ledger", 1, &[("message.timestamp.type", "CreateTime")]);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let begin = i64::try_from(now.as_millis()).unwrap() - 60 * SECOND; // older ones retention would take
+    let at = |seconds: i64, record: RawRecord| RawRecord { timestamp: begin + seconds * SECOND, ..record };
+    let events = [0, 20, 29, 31, 40].map(|seconds| at(seconds, RawRecord::new(0, "k", "v")));
+    kafka.produce(&events_topic, &events).unwrap();
+    let (ledger, mut events) = start(kafka, &events_topic, &ledger_topic, &group);
+    let mut seen = Seen::default();
+    for (epoch, written, expected) in
+        [(1, None, None), (2, Some(0), Some(1)), (3, Some(20), Some(3)), (4, Some(31), None)]
+    {
+        kafka.produce(&ledger_topic, &Vec::from_iter(written.map(|seconds| at(seconds, entry(0, 1, 5))))).unwrap();
+        ledger.restore(0, epoch);
+        until("a restore", || {
+            seen.take(&mut events);
+            seen.positions.contains_key(&(0, epoch)).then_some(())
+        });
+        assert_eq!(seen.positions[&(0, epoch)].after_progress, expected, "written at {written:?}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct RawRecord {
     pub partition: i32,
     /// The offset; not looked at when producing.
     pub offset: i64,
-    /// The broker's timestamp in milliseconds; not looked at when producing.
+    /// The timestamp in milliseconds. When producing: where the topic takes its clients' times; 0: now.
     pub timestamp: i64,
     /// The key, or null.
     pub key: Option<Vec<u8>>,
@@ -87,6 +87,7 @@ impl RealKafka {
                 let mut base = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition);
                 base.key = record.key.as_deref();
                 base.payload = record.value.as_deref();
+                base.timestamp = Some(record.timestamp).filter(|timestamp| *timestamp != 0);
                 if !record.headers.is_empty() {
                     base.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
                         headers.insert(Header { key, value: value.as_deref() })
