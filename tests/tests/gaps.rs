@@ -182,14 +182,16 @@ fn a_topic_that_lost_its_end_and_has_grown_again_stops_the_partition_that_reads(
     });
 }
 
-/// Filled beyond the position before anybody looks, the new topic gives librdkafka nothing to notice.
+/// Filled beyond the position before the reader fetches again, the new topic gives librdkafka nothing to notice.
 #[test]
 fn a_topic_made_anew_under_a_reader_stops_it_and_is_then_read_from_its_beginning() {
-    let world = World::new("anew", Settings { partitions: 1, ..Settings::default() });
+    let session_timeout = Duration::from_secs(45);
+    let world = World::new("anew", Settings { partitions: 1, session_timeout, ..Settings::default() });
     let keys: Vec<String> = (0..13).map(|n| format!("order-{n}")).collect();
     let processor = world.processor();
     send(&world, &keys[..5]);
     world.settled("email");
+    processor.signal(Signal::STOP);
     let delete = ["--delete", "--topic", &world.topic];
     world.kafka.tool("org.apache.kafka.tools.TopicCommand", &delete).expect("Kafka deletes the topic");
     wait_until("the topic is made anew", LONG, || {
@@ -197,6 +199,7 @@ fn a_topic_made_anew_under_a_reader_stops_it_and_is_then_read_from_its_beginning
         String::from_utf8_lossy(&applied.stdout).contains("create with 1 partitions")
     });
     send(&world, &keys[5..]);
+    processor.signal(Signal::CONT);
     wait_until("the partition is stopped", LONG, || stopped(&processor) == 1.0);
     let text = processor.logs().of("ERROR", "partition stopped")[0]["message"].as_str().unwrap().to_owned();
     assert!(text.contains("is gone although the topic holds 0 to 8"), "{text}");
