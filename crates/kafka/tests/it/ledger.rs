@@ -1,9 +1,6 @@
 //! Restore and tail.
 
-use std::{
-    collections::BTreeMap,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use postrider_domain::{Fingerprint, LedgerClass, LedgerEntry, LedgerKey, ledger::Progress};
 use postrider_kafka::{Ledger, LedgerEvent, LedgerSettings, Positions};
@@ -76,10 +73,10 @@ fn start(kafka: &RealKafka, events_topic: &str, ledger_topic: &str, group: &str)
 fn a_restore_tells_which_event_is_younger_than_the_progress() {
     const SECOND: i64 = 1_000;
     let kafka = RealKafka::shared();
-    let (events_topic, group) = topic(kafka, "times", 1, &[("message.timestamp.type", "CreateTime")]);
-    let (ledger_topic, _) = topic(kafka, "times-ledger", 1, &[("message.timestamp.type", "CreateTime")]);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let begin = i64::try_from(now.as_millis()).unwrap() - 60 * SECOND; // older ones retention would take
+    let takes_any_time = [("message.timestamp.type", "CreateTime"), ("retention.ms", "-1")];
+    let (events_topic, group) = topic(kafka, "times", 1, &takes_any_time);
+    let (ledger_topic, _) = topic(kafka, "times-ledger", 1, &takes_any_time);
+    let begin = 1_700_000_000 * SECOND;
     let at = |seconds: i64, record: RawRecord| RawRecord { timestamp: begin + seconds * SECOND, ..record };
     let events = [0, 20, 29, 31, 40].map(|seconds| at(seconds, RawRecord::new(0, "k", "v")));
     kafka.produce(&events_topic, &events).unwrap();
