@@ -176,13 +176,10 @@ pub fn resolve(positions: &Positions, past: Past, start: StartFrom) -> Result<i6
     let Past { progress, cut, accepted } = past;
     let (low, high) = (positions.low, positions.high);
     let accepted = accepted.filter(|at| (low..=high).contains(at));
-    if let Some(position) = cut {
+    // What is settled was appended before its settling was written down; where it was not, the topic was made anew.
+    let is_anew = |progress: &i64| positions.after_progress.is_some_and(|first| first < *progress);
+    if let Some(position) = cut.or(progress.filter(is_anew)) {
         return accepted.map(|_| low).ok_or(Gap::cut(position, low, high));
-    }
-    // What is settled was appended before its settling was written down. This was not: the topic was made anew.
-    if let Some(progress) = progress.filter(|progress| positions.after_progress.is_some_and(|first| first < *progress))
-    {
-        return accepted.map(|_| low).ok_or(Gap::cut(progress, low, high));
     }
     let found = candidate(positions, progress, start).and_then(|at| within(positions, progress, at));
     found.or_else(|gap| accepted.ok_or(gap))

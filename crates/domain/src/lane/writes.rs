@@ -24,6 +24,12 @@ pub(super) enum Purpose {
     Aside,
 }
 
+impl Purpose {
+    fn is_receipt(self) -> bool {
+        matches!(self, Self::Receipt { .. })
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct PendingWrite {
     pub since: BootTime,
@@ -52,13 +58,6 @@ impl PendingWrite {
 }
 
 impl Lane {
-    /// Whose message has reached somebody, or nobody, while the ledger does not know it yet.
-    fn count_receipt(&mut self, purpose: Purpose, more: isize) {
-        if matches!(purpose, Purpose::Receipt { .. }) {
-            self.receipts_awaited = self.receipts_awaited.saturating_add_signed(more);
-        }
-    }
-
     pub(super) fn write(&mut self, partition: i32, write: Write, purpose: Purpose, now: Now) {
         let token = self.next_id();
         let epoch = self.partitions.get_mut(&partition).map_or(0, |held| {
@@ -67,7 +66,7 @@ impl Lane {
         });
         let pending = PendingWrite { since: now.boot, partition, epoch, purpose, write: write.clone(), overdue: false };
         self.writes.insert(token, pending);
-        self.count_receipt(purpose, 1);
+        self.receipts_awaited += usize::from(purpose.is_receipt());
         self.commands.push(Command::Write { token, write });
     }
 
@@ -98,7 +97,7 @@ impl Lane {
     fn take_write(&mut self, token: u64) -> Option<PendingWrite> {
         let pending = self.writes.remove(&token)?;
         self.writes_overdue -= usize::from(pending.overdue);
-        self.count_receipt(pending.purpose, -1);
+        self.receipts_awaited -= usize::from(pending.purpose.is_receipt());
         self.letters.is_gone(&pending.write);
         Some(pending)
     }

@@ -58,7 +58,7 @@ pub(super) fn read(section: Section<'_>, secrets: bool) -> Option<KafkaSettings>
         if let Some((_, instead)) = ELSEWHERE.iter().find(|(elsewhere, _)| elsewhere == name) {
             extra.problem(name, format_args!("has a place of its own: {instead}"));
         } else if let Some(property) = refused.iter().find(|property| property.name == name) {
-            extra.problem(name, format_args!("is set by Postrider itself: {}; remove it", property.reason));
+            extra.problem(name, format_args!("is Postrider's to set: {}; remove it", property.reason));
         } else if name != "session.timeout.ms"
             && name != "heartbeat.interval.ms"
             && let Some((_, problem)) = unusable.iter().find(|(unusable, _)| unusable == name)
